@@ -1,0 +1,147 @@
+"""Starting, stopping and watching one node of the lab."""
+
+from __future__ import annotations
+
+import hashlib
+import time
+import uuid
+from collections.abc import Callable
+from pathlib import Path
+
+from lab.build.images import archives
+from lab.cluster import cgroups, pki
+from lab.cluster.api import Api
+from lab.cluster.processes import STORAGE_CLASS, containerd_socket, files, processes
+from lab.cluster.supervisor import Supervisor
+from lab.settings import LabError, Node, write_atomically
+from lab.system import run
+
+_PATIENCE = 180.0
+_HOST_FOLDERS = ("/var/lib/kubelet", "/var/log/pods", "/var/log/containers", "/run/netns")
+
+
+def supervisor(node: Node) -> Supervisor:
+    return Supervisor(node.folder, node.namespace, node.cgroup)
+
+
+def start(node: Node) -> bool:
+    """Start the node unless it runs; whether it was started."""
+    watcher = supervisor(node)
+    if watcher.alive():
+        return False
+    cgroups.end(node.cgroup)  # what a killed supervisor left behind
+    watcher.socket.unlink(missing_ok=True)
+    containerd_socket(node).unlink(missing_ok=True)
+    pki.create(node)
+    for folder in (node.data / "kubelet", node.volumes, node.folder / "run", node.folder / "logs" / "containers"):
+        folder.mkdir(parents=True, exist_ok=True)
+    (node.data / "store").mkdir(mode=0o700, exist_ok=True)
+    for path, text in files(node).items():
+        path.parent.mkdir(parents=True, exist_ok=True)
+        write_atomically(path, text)
+    cgroups.create(node.cgroup)
+    watcher.start(processes(node), _mounts(node), {"HOME": "/root"})
+    return True
+
+
+def _mounts(node: Node) -> dict[Path, Path]:
+    """Host path → what the node sees there."""
+    found: dict[Path, Path] = {}
+    for path in _HOST_FOLDERS:
+        Path(path).mkdir(parents=True, exist_ok=True)
+    if node.profile == "pods":
+        found[Path("/var/lib/kubelet")] = node.data / "kubelet"
+        found[Path("/var/log/pods")] = node.folder / "logs" / "containers"
+        found[Path("/var/log/containers")] = node.folder / "logs" / "containers"
+    if node.own_identity:
+        for target, text in (
+            ("/etc/machine-id", _identity(node, "machine").hex),
+            ("/proc/sys/kernel/random/boot_id", str(_identity(node, "boot"))),
+        ):
+            source = node.folder / "etc" / Path(target).name
+            source.parent.mkdir(parents=True, exist_ok=True)
+            write_atomically(source, text + "\n")
+            found[Path(target)] = source
+    return found
+
+
+def _identity(node: Node, what: str) -> uuid.UUID:
+    """An ID that is the node's own and stays the same for as long as its keys do."""
+    seed = (node.folder / "pki" / "ca.crt").read_bytes()
+    return uuid.UUID(bytes=hashlib.sha256(seed + what.encode()).digest()[:16], version=4)
+
+
+def stop(node: Node) -> None:
+    """End every process of the node; its mounts and the pods' network namespaces end with them."""
+    cgroups.end(node.cgroup)
+
+
+def furnish(node: Node, api: Api) -> None:
+    """What a fresh cluster needs before Pods can run: the StorageClass and the provisioner's scripts."""
+    storage = {
+        "apiVersion": "storage.k8s.io/v1",
+        "kind": "StorageClass",
+        "metadata": {
+            "name": STORAGE_CLASS,
+            "annotations": {"storageclass.kubernetes.io/is-default-class": "true"},
+        },
+        "provisioner": "rancher.io/local-path",
+        "volumeBindingMode": "WaitForFirstConsumer",
+        "reclaimPolicy": "Delete",
+    }
+    scripts = {
+        "apiVersion": "v1",
+        "kind": "ConfigMap",
+        "metadata": {"name": "local-path-config", "namespace": "kube-system"},
+        "data": {
+            "setup": '#!/bin/sh\nset -eu\nmkdir -m 0777 -p "$VOL_DIR"\n',
+            "teardown": '#!/bin/sh\nset -eu\nrm -rf "$VOL_DIR"\n',
+        },
+    }
+    api.apply(f"/apis/storage.k8s.io/v1/storageclasses/{STORAGE_CLASS}", storage)
+    api.apply("/api/v1/namespaces/kube-system/configmaps/local-path-config", scripts)
+
+
+def node_is_ready(node: Node, api: Api) -> bool:
+    """The API server answers and, in the ``pods`` profile, its one node is Ready."""
+    if not api.ready():
+        return False
+    if node.profile == "api":
+        return True
+    try:
+        found = api.get(f"/api/v1/nodes/{node.name}")
+    except LabError:
+        return False
+    conditions = found["status"].get("conditions", []) if found else []
+    return any(condition["type"] == "Ready" and condition["status"] == "True" for condition in conditions)
+
+
+def settle(node: Node) -> None:
+    """Wait until a started node is ready, give it the images and furnish it. Raises LabError with what is missing."""
+    deadline = time.monotonic() + _PATIENCE
+    api = Api(node)
+    _until(api.ready, deadline, f"{node.name}: its API server is not ready", node)
+    if node.profile == "pods":
+        furnish(node, api)
+        import_images(node)
+    _until(lambda: node_is_ready(node, api), deadline, f"{node.name}: its node is not Ready", node)
+
+
+def _until(condition: Callable[[], bool], deadline: float, complaint: str, node: Node) -> None:
+    while not condition():
+        if time.monotonic() > deadline:
+            raise LabError(f"{complaint} after {_PATIENCE:.0f} s. The logs are in {node.folder}/logs")
+        time.sleep(0.1)
+
+
+def import_images(node: Node) -> None:
+    """Load the images that the node's containerd does not hold yet."""
+    marks = node.data / "images"
+    marks.mkdir(exist_ok=True)
+    for archive in archives():
+        mark = marks / archive.parent.name
+        if mark.exists():
+            continue
+        command = ["ctr", "--address", str(containerd_socket(node)), "--namespace", "k8s.io", "images", "import"]
+        run([*command, str(archive)], what=f"import image {archive.parent.name} on {node.name}")
+        mark.touch()

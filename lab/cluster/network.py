@@ -1,0 +1,68 @@
+"""The lab's cabling: one bridge, one network namespace for each node, plain routes between the pod networks."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable
+
+from lab.settings import Lab, Node
+from lab.system import run
+
+UPLINK = "uplink"  # the node's own end of the cable
+
+
+def ip(*words: str, namespace: str | None = None, check: bool = True) -> str:
+    where = ["-n", namespace] if namespace else []
+    return run(["ip", *where, *words], what=f"run ip {' '.join(words)}", check=check).stdout
+
+
+def namespaces() -> set[str]:
+    return {line.split()[0] for line in ip("netns", "list").splitlines() if line.strip()}
+
+
+def links() -> set[str]:
+    return {link["ifname"] for link in json.loads(ip("-j", "link", "show") or "[]")}
+
+
+def create_bridge(lab: Lab) -> None:
+    if lab.bridge in links():
+        return
+    ip("link", "add", lab.bridge, "type", "bridge", "stp_state", "0", "forward_delay", "0")
+    ip("addr", "add", f"{lab.host_address}/24", "dev", lab.bridge)
+    ip("link", "set", lab.bridge, "up")
+
+
+def create_namespace(namespace: str, cable: str, bridge: str, address: str) -> None:
+    """A network namespace whose ``uplink`` hangs on the bridge. What is there already stays."""
+    if namespace not in namespaces():
+        ip("netns", "add", namespace)
+    if cable not in links():
+        ip("link", "add", cable, "type", "veth", "peer", "name", UPLINK, "netns", namespace)
+        ip("addr", "replace", f"{address}/24", "dev", UPLINK, namespace=namespace)
+    ip("link", "set", cable, "master", bridge, "up")
+    ip("link", "set", "lo", "up", namespace=namespace)
+    ip("link", "set", UPLINK, "up", namespace=namespace)
+
+
+def connect(node: Node, peers: Iterable[Node], bridge: str, host_address: str) -> None:
+    """Cable a node and tell it where the other nodes' pods live."""
+    create_namespace(node.namespace, node.uplink, bridge, node.address)
+    settings = ["net.ipv4.ip_forward=1", "net.ipv4.conf.all.rp_filter=0", "net.ipv4.conf.default.rp_filter=0"]
+    command = ["ip", "netns", "exec", node.namespace, "sysctl", "-q", "-w", *settings]
+    run(command, what=f"set up routing in {node.namespace}")
+    ip("route", "replace", "default", "via", host_address, namespace=node.namespace)
+    for peer in peers:
+        if peer != node:
+            ip("route", "replace", peer.pod_network, "via", peer.address, namespace=node.namespace)
+
+
+def disconnect(namespace: str, cable: str) -> None:
+    if cable in links():
+        ip("link", "del", cable)
+    if namespace in namespaces():
+        ip("netns", "del", namespace)
+
+
+def remove_bridge(lab: Lab) -> None:
+    if lab.bridge in links():
+        ip("link", "del", lab.bridge)

@@ -1,0 +1,58 @@
+"""What a lab gives to its users: one kubeconfig with every context, and an inventory like anybody else's."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import yaml
+
+from lab.build.crds import crds
+from lab.build.images import REGISTRY
+from lab.build.programs import ETCD_VERSION
+from lab.build.tools import tools
+from lab.cluster import pki
+from lab.settings import CONTROL, Lab, write_atomically
+
+CHARTS = Path(__file__).parent / "charts"
+
+
+def write(lab: Lab) -> None:
+    """Write ``kubeconfig`` and ``inventory/`` into the lab's folder."""
+    merged: dict[str, object] = {"apiVersion": "v1", "kind": "Config", "current-context": CONTROL}
+    parts = [pki.kubeconfig(node, "admin") for node in lab.nodes]
+    merged |= {key: [part[key][0] for part in parts] for key in ("clusters", "users", "contexts")}
+    write_atomically(lab.kubeconfig, json.dumps(merged, indent=1), 0o600)
+    (lab.inventory / "group_vars" / "all").mkdir(parents=True, exist_ok=True)
+    contexts = [node.name for node in lab.nodes]
+    hosts = {
+        "control_plane": {"hosts": {contexts[0]: None}},
+        "data_plane": {"hosts": dict.fromkeys(contexts[1:])},
+    }
+    _write_yaml(lab, "hosts.yml", hosts)
+    _write_yaml(lab, "group_vars/all/ansible.yml", _connection())
+    _write_yaml(lab, "group_vars/all/kubeblocks.yml", _variables(lab))
+
+
+def _write_yaml(lab: Lab, name: str, content: object) -> None:
+    write_atomically(lab.inventory / name, yaml.safe_dump(content, sort_keys=False, explicit_start=True))
+
+
+def _connection() -> dict[str, object]:
+    return {
+        "ansible_connection": "local",
+        "ansible_python_interpreter": "{{ ansible_playbook_python }}",
+    }
+
+
+def _variables(lab: Lab) -> dict[str, object]:
+    """Ordinary variables of the collection: where a user has public charts and images, the lab has its own."""
+    return {
+        "kubeblocks_kubeconfig": str(lab.kubeconfig),
+        "kubeblocks_helm_binary": str(tools() / "helm"),
+        "kubeblocks_chart_ref": str(CHARTS / "kubeblocks"),
+        "kubeblocks_etcd_chart_ref": str(CHARTS / "etcd"),
+        "kubeblocks_crds": str(crds()),
+        "kubeblocks_image_registry": REGISTRY,
+        "etcd_version": ETCD_VERSION,
+    }

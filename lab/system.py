@@ -1,0 +1,109 @@
+"""This machine: the programs and packages the lab stands on, and running them."""
+
+from __future__ import annotations
+
+import os
+import re
+import shutil
+import subprocess
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+from lab.settings import LabError
+
+GO_AT_LEAST = (1, 25)
+
+# Debian package → a file that it brings.
+PACKAGES = {
+    "bash-static": "/bin/bash-static",
+    "busybox-static": "/bin/busybox",
+    "conntrack": "/usr/sbin/conntrack",
+    "containerd": "/usr/bin/containerd",
+    "containernetworking-plugins": "/usr/lib/cni/ptp",
+    "iproute2": "/sbin/ip",
+    "iptables": "/usr/sbin/iptables-restore",
+    "mount": "/bin/mount",
+    "procps": "/sbin/sysctl",
+    "runc": "/usr/sbin/runc",
+    "util-linux": "/usr/bin/unshare",
+}
+
+
+def run(
+    command: Sequence[str],
+    *,
+    what: str,
+    stdin: str | None = None,
+    check: bool = True,
+    cwd: Path | None = None,
+    env: Mapping[str, str] | None = None,
+) -> subprocess.CompletedProcess[str]:
+    """Run a program to its end; ``what`` is the sentence's object if it fails ("cannot <what>: …")."""
+    done = subprocess.run(  # noqa: PLW1510 - checked below, with a better message
+        list(command), input=stdin, text=True, capture_output=True, cwd=cwd, env=env
+    )
+    if check and done.returncode != 0:
+        reason = (done.stderr or done.stdout).strip()[-2000:] or f"exit code {done.returncode}"
+        raise LabError(f"cannot {what}: {reason} ({' '.join(command[:4])} …)")
+    return done
+
+
+def require_root() -> None:
+    if os.geteuid() != 0:
+        raise LabError(
+            "the lab makes network namespaces, mounts and cgroups, which needs root, and this is user "
+            f"{os.geteuid()}. Run it as root, for example with sudo -E"
+        )
+
+
+def require_cgroups() -> None:
+    if "freezer" not in cgroup_hierarchies():
+        raise LabError(
+            "the lab needs the cgroup v1 hierarchies (freezer, memory, pids, cpuset …), and no freezer is mounted. "
+            "Boot with systemd.unified_cgroup_hierarchy=0"
+        )
+
+
+def cgroup_hierarchies() -> dict[str, Path]:
+    """Mounted cgroup hierarchies: name of the folder (``freezer``, ``cpu,cpuacct``, ``unified`` …) → folder."""
+    found = {}
+    for line in Path("/proc/mounts").read_text().splitlines():
+        _, folder, kind, *_ = line.split()
+        if kind in ("cgroup", "cgroup2") and folder.startswith("/sys/fs/cgroup/"):
+            found[Path(folder).name] = Path(folder)
+    return found
+
+
+def missing_packages() -> list[str]:
+    return [name for name, proof in sorted(PACKAGES.items()) if not Path(proof).exists()]
+
+
+def install_packages() -> list[str]:
+    """Install what is missing of PACKAGES; the names that were installed."""
+    missing = missing_packages()
+    if not missing:
+        return []
+    require_root()
+    if shutil.which("apt-get") is None:
+        raise LabError(f"these programs are missing: {', '.join(missing)}. This is no Debian: install them by hand")
+    env = dict(os.environ, DEBIAN_FRONTEND="noninteractive")
+    run(["apt-get", "update"], what="read Debian's package lists", env=env)
+    # Debian starts services as it installs them; the lab runs its own containerd and wants no other.
+    command = ["apt-get", "install", "-y", "--no-install-recommends", *missing]
+    run(command, what=f"install {', '.join(missing)}", env=dict(env, RUNLEVEL="1"))
+    still = missing_packages()
+    if still:
+        raise LabError(f"apt-get ended well, yet these are still missing: {', '.join(still)}")
+    return missing
+
+
+def require_go() -> None:
+    """Go new enough on the PATH; Debian 12's own (1.19) is not."""
+    wanted = ".".join(map(str, GO_AT_LEAST))
+    cure = f"Install Go {wanted} or newer and put it on the PATH; Debian 12's own golang package is too old"
+    if shutil.which("go") is None:
+        raise LabError(f"the lab compiles its programs with Go, and there is no go on the PATH. {cure}")
+    version = run(["go", "env", "GOVERSION"], what="ask go for its version").stdout.strip()
+    match = re.match(r"go(\d+)\.(\d+)", version)
+    if match is None or tuple(map(int, match.groups())) < GO_AT_LEAST:
+        raise LabError(f"the go on the PATH is {version or 'of no known version'}, and {wanted} is needed. {cure}")
