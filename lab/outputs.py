@@ -7,7 +7,7 @@ from pathlib import Path
 
 import yaml
 
-from lab.build.crds import crds
+from lab.build.crds import kubeblocks_crds
 from lab.build.images import REGISTRY
 from lab.build.programs import ETCD_VERSION
 from lab.build.tools import tools
@@ -52,7 +52,7 @@ def _variables(lab: Lab) -> dict[str, object]:
         "kubeblocks_helm_binary": str(tools() / "helm"),
         "kubeblocks_chart_ref": str(CHARTS / "kubeblocks"),
         "kubeblocks_etcd_chart_ref": str(CHARTS / "etcd"),
-        "kubeblocks_crds": str(crds()),
+        "kubeblocks_crds": str(kubeblocks_crds()),
         "kubeblocks_image_registry": REGISTRY,
         "etcd_version": ETCD_VERSION,
     }

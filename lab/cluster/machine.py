@@ -8,6 +8,7 @@ import uuid
 from collections.abc import Callable
 from pathlib import Path
 
+from lab.build.crds import snapshot_crds
 from lab.build.images import archives
 from lab.cluster import cgroups, pki
 from lab.cluster.api import Api
@@ -77,7 +78,7 @@ def stop(node: Node) -> None:
 
 
 def furnish(node: Node, api: Api) -> None:
-    """What a fresh cluster needs before Pods can run: the StorageClass and the provisioner's scripts."""
+    """What a fresh cluster needs before Pods can run: StorageClass, the provisioner's scripts, CRDs of snapshots."""
     storage = {
         "apiVersion": "storage.k8s.io/v1",
         "kind": "StorageClass",
@@ -98,6 +99,8 @@ def furnish(node: Node, api: Api) -> None:
             "teardown": '#!/bin/sh\nset -eu\nrm -rf "$VOL_DIR"\n',
         },
     }
+    for crd in snapshot_crds():
+        api.apply(f"/apis/apiextensions.k8s.io/v1/customresourcedefinitions/{crd['metadata']['name']}", crd)
     api.apply(f"/apis/storage.k8s.io/v1/storageclasses/{STORAGE_CLASS}", storage)
     api.apply("/api/v1/namespaces/kube-system/configmaps/local-path-config", scripts)
 

@@ -1,0 +1,18 @@
+{{- define "etcd.definition" -}}
+{{ .Values.cmpdVersionPrefix.major3 }}-{{ .Chart.Version }}
+{{- end }}
+
+{{- define "etcd.labels" -}}
+app.kubernetes.io/name: etcd
+app.kubernetes.io/instance: {{ .Release.Name }}
+app.kubernetes.io/managed-by: {{ .Release.Service }}
+helm.sh/chart: {{ .Chart.Name }}-{{ .Chart.Version }}
+{{- end }}
+
+{{- define "etcd.repository" -}}
+{{ .Values.image.registry | default .Values.images.registry }}/{{ .Values.image.repository }}
+{{- end }}
+
+{{- define "etcd.shell" -}}
+{{ .Values.images.registry }}/{{ .Values.images.bashBusybox.repository }}:{{ .Values.images.bashBusybox.tag }}
+{{- end }}
