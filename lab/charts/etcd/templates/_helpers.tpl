@@ -16,3 +16,8 @@ helm.sh/chart: {{ .Chart.Name }}-{{ .Chart.Version }}
 {{- define "etcd.shell" -}}
 {{ .Values.images.registry }}/{{ .Values.images.bashBusybox.repository }}:{{ .Values.images.bashBusybox.tag }}
 {{- end }}
+
+{{/* Without this annotation the operator takes a definition for one of an older API and passes it over. */}}
+{{- define "etcd.annotations" -}}
+kubeblocks.io/crd-api-version: apps.kubeblocks.io/v1
+{{- end }}

@@ -1,0 +1,39 @@
+# Private to this collection. Keep in step with CONTEXTS_SPEC in plugins/module_utils/_runner.py.
+"""The option of the modules that speak to several contexts at once."""
+
+from __future__ import annotations
+
+
+class ModuleDocFragment:
+    DOCUMENTATION = r"""
+options:
+  contexts:
+    description:
+      - The contexts, in the order of the inventory.
+      - The filter P(kubeblocks.multicluster.contexts#filter) makes this list from the inventory.
+    type: list
+    elements: dict
+    required: true
+    suboptions:
+      name:
+        description: Name of the inventory host.
+        type: str
+        required: true
+      context:
+        description: Name of the context in the kubeconfig.
+        type: str
+        required: true
+      kubeconfig:
+        description: Path of the kubeconfig file. Without it, E(KUBECONFIG) or C(~/.kube/config) is used.
+        type: path
+      plane:
+        description: Whether this is the control plane or a data plane.
+        type: str
+        required: true
+        choices: [control, data]
+      server:
+        description: Address of the API server as the control plane sees it, where it differs from the kubeconfig's.
+        type: str
+requirements:
+  - kubernetes >= 24.2.0 (Python package)
+"""

@@ -1,0 +1,29 @@
+"""Filter that makes the list of contexts from the inventory."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Any
+
+
+def contexts(hostvars: Mapping[str, Any], groups: Mapping[str, list[str]]) -> list[dict[str, Any]]:
+    """Hosts of ``control_plane`` and ``data_plane`` as contexts, in the inventory's order."""
+    planes = [(name, "control") for name in groups.get("control_plane", [])]
+    planes += [(name, "data") for name in groups.get("data_plane", [])]
+    return [_place(name, plane, hostvars[name]) for name, plane in planes]
+
+
+def _place(name: str, plane: str, variables: Mapping[str, Any]) -> dict[str, Any]:
+    found: dict[str, Any] = {"name": name, "context": variables.get("kubeblocks_context") or name, "plane": plane}
+    for option in ("kubeconfig", "server"):
+        value = variables.get(f"kubeblocks_{option}")
+        if value:
+            found[option] = value
+    return found
+
+
+class FilterModule:
+    """Registers the filter."""
+
+    def filters(self) -> dict[str, Callable[..., Any]]:
+        return {"contexts": contexts}

@@ -1,0 +1,150 @@
+# Private to this collection.
+"""Who needs which rights where: the operator's identity on a data plane, and the person who runs the playbooks.
+
+Source of the operator's table: the call sites of KubeBlocks 1.0.x, run for real with exactly these rules.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Any
+
+POD_ROLE = "kubeblocks-cluster-pod-role"
+_ALL = ("get", "list", "watch", "create", "update", "patch", "delete")
+_RBAC = "rbac.authorization.k8s.io"
+_STORAGE = "storage.k8s.io"
+
+Rule = dict[str, list[str]]
+
+
+@dataclass(frozen=True, order=True)
+class Right:
+    """One verb on one resource, as an access review asks for it. An empty namespace means the whole cluster."""
+
+    verb: str
+    group: str
+    resource: str
+    subresource: str = ""
+    name: str = ""
+    namespace: str = ""
+
+    def __str__(self) -> str:
+        resource = self.resource + (f"/{self.subresource}" if self.subresource else "")
+        resource += f".{self.group}" if self.group else ""
+        named = f" {self.name!r}" if self.name else ""
+        where = f" in namespace {self.namespace}" if self.namespace else ""
+        return f"{self.verb} {resource}{named}{where}"
+
+    def review(self) -> dict[str, Any]:
+        """The body of a SelfSubjectAccessReview."""
+        fields = {
+            "verb": self.verb,
+            "group": self.group,
+            "resource": self.resource,
+            "subresource": self.subresource,
+            "name": self.name,
+            "namespace": self.namespace,
+        }
+        attributes = {key: value for key, value in fields.items() if value}
+        return {
+            "apiVersion": "authorization.k8s.io/v1",
+            "kind": "SelfSubjectAccessReview",
+            "spec": {"resourceAttributes": attributes},
+        }
+
+
+EVERYTHING = Right("*", "*", "*", "*")
+
+
+def operator_rules() -> list[Rule]:
+    """Rules of the operator's ClusterRole on a data plane (KubeBlocks 1.0.x). Lists and watches are cluster-wide."""
+    return [
+        _rule("", ("pods", "services", "configmaps", "secrets", "persistentvolumeclaims"), _ALL),
+        _rule("", ("pods/resize", "pods/status"), ("update",)),
+        _rule("", ("persistentvolumes",), ("get", "list", "update", "patch")),
+        _rule("", ("serviceaccounts",), ("get", "list", "watch", "create", "update")),
+        _rule("", ("events",), ("get", "list", "watch", "patch")),
+        _rule("batch", ("jobs",), ("list", "watch")),
+        _rule(_RBAC, ("rolebindings",), ("get", "list", "watch", "create", "update")),
+        _rule(_RBAC, ("roles",), ("get", "create", "update")),
+        _rule(_RBAC, ("clusterroles",), ("bind",), (POD_ROLE,)),
+        _rule(_STORAGE, ("storageclasses",), _ALL),
+        _rule(_STORAGE, ("csidrivers",), ("get", "list", "watch")),
+        _rule("snapshot.storage.k8s.io", ("volumesnapshotclasses",), ("list",)),
+    ]
+
+
+def pod_rules() -> list[Rule]:
+    """What the Pods of a KubeBlocks 1.0.x database do themselves; whoever copies the role must hold it."""
+    return [_rule("", ("events",), ("create", "get", "update"))]
+
+
+def _rule(group: str, resources: Iterable[str], verbs: Iterable[str], names: Iterable[str] = ()) -> Rule:
+    rule = {"apiGroups": [group], "resources": list(resources), "verbs": list(verbs)}
+    if names:
+        rule["resourceNames"] = list(names)
+    return rule
+
+
+def rights_of(rules: Iterable[Rule]) -> list[Right]:
+    """Every single right that rules grant."""
+    return sorted(
+        Right(verb, group, resource.partition("/")[0], resource.partition("/")[2], name)
+        for rule in rules
+        for verb in rule["verbs"]
+        for group in rule["apiGroups"]
+        for resource in rule["resources"]
+        for name in rule.get("resourceNames", [""])
+    )
+
+
+def data_plane_rights(namespaces: Iterable[str], operator_namespace: str, *, manage_access: bool) -> list[Right]:
+    """What the roles need on a data plane.
+
+    RBAC lets nobody grant what he does not hold, so with ``manage_access`` the operator's own table is part of it.
+    """
+    needed = [
+        *_rights("", "namespaces", ("get", "create", "patch")),
+        *_rights("", "nodes", ("list",)),
+        *_rights(_STORAGE, "storageclasses", ("list",)),
+        *_rights("apiextensions.k8s.io", "customresourcedefinitions", ("list",)),
+        *_rights(_RBAC, "clusterroles", ("get", "create", "patch")),
+        *rights_of(pod_rules()),
+    ]
+    for namespace in sorted(set(namespaces)):
+        needed += _rights("", "pods", ("list",), namespace=namespace)
+        needed += [Right(verb, "", "pods", "exec", namespace=namespace) for verb in ("get", "create")]
+        needed += _rights("", "services", ("list",), namespace=namespace)
+    needed.append(Right("create", "", "serviceaccounts", "token", namespace=operator_namespace))
+    needed += _rights("", "serviceaccounts", ("get",), namespace=operator_namespace)
+    if manage_access:
+        needed += _rights("", "serviceaccounts", ("create", "patch"), namespace=operator_namespace)
+        needed += _rights(_RBAC, "clusterrolebindings", ("get", "create", "patch"))
+        needed += rights_of(operator_rules())
+    return sorted(set(needed))
+
+
+def control_plane_rights(namespace: str, cluster_namespaces: Iterable[str]) -> list[Right]:
+    """What the roles need on the control plane besides the rights that the chart itself grants."""
+    needed = [
+        *_rights("", "namespaces", ("get", "create", "patch")),
+        *_rights("apiextensions.k8s.io", "customresourcedefinitions", ("list", "get", "create", "patch")),
+        *_rights(_RBAC, "clusterroles", ("get", "create", "patch")),
+        *_rights(_RBAC, "clusterrolebindings", ("get", "create", "patch")),
+        *_rights("apps.kubeblocks.io", "componentdefinitions", ("list", "get", "create", "patch")),
+        *_rights("apps.kubeblocks.io", "componentversions", ("get", "create", "patch")),
+        *_rights("", "secrets", ("get", "list", "create", "update", "patch", "delete"), namespace=namespace),
+        *_rights("", "configmaps", ("get", "create", "patch"), namespace=namespace),
+        *_rights("", "serviceaccounts", ("get", "create", "patch"), namespace=namespace),
+        *_rights("", "pods", ("list",), namespace=namespace),
+        *_rights("apps", "deployments", ("get", "list", "create", "patch"), namespace=namespace),
+        *_rights("coordination.k8s.io", "leases", ("get", "create", "update"), namespace=namespace),
+    ]
+    for other in sorted(set(cluster_namespaces)):
+        needed += _rights("apps.kubeblocks.io", "clusters", ("get", "create", "patch"), namespace=other)
+    return sorted(set(needed))
+
+
+def _rights(group: str, resource: str, verbs: Iterable[str], *, namespace: str = "") -> list[Right]:
+    return [Right(verb, group, resource, namespace=namespace) for verb in verbs]

@@ -1,0 +1,133 @@
+# Private to this collection.
+"""The KubeBlocks Cluster of one etcd that lies across contexts."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Mapping
+from typing import Any
+
+from ansible_collections.kubeblocks.multicluster.plugins.module_utils._kube.client import Client
+from ansible_collections.kubeblocks.multicluster.plugins.module_utils._kube.errors import Failed
+from ansible_collections.kubeblocks.multicluster.plugins.module_utils._kube.objects import path_of, plan
+from ansible_collections.kubeblocks.multicluster.plugins.module_utils._runner import AUTH_SPEC, Call
+
+SPEC: dict[str, Any] = {
+    **AUTH_SPEC,
+    "namespace": {"type": "str", "required": True},
+    "name": {"type": "str", "required": True},
+    "placement": {"type": "list", "elements": "str", "required": True},
+    "replicas": {"type": "int", "default": 3},
+    "version": {"type": "str", "default": ""},
+    "definition": {"type": "str", "default": "etcd-3"},
+    "storage": {"type": "str", "default": "1Gi"},
+    "storage_class": {"type": "str", "default": ""},
+    "resources": {"type": "dict", "default": {}},
+    "termination_policy": {"type": "str", "default": "Delete", "choices": ["DoNotTerminate", "Delete", "WipeOut"]},
+    "peer_annotations": {"type": "dict", "default": {"service.cilium.io/global": "true"}},
+    "wait_timeout": {"type": "int", "default": 120},
+}
+PLACEMENT = "apps.kubeblocks.io/multi-cluster-placement"
+_DEFINITIONS = "/apis/apps.kubeblocks.io/v1/componentdefinitions"
+
+
+def cluster_of(params: Mapping[str, Any]) -> dict[str, Any]:
+    """The Cluster object: placement in the given order, one peer Service for each member."""
+    claim: dict[str, Any] = {
+        "accessModes": ["ReadWriteOnce"],
+        "resources": {"requests": {"storage": params["storage"]}},
+    }
+    if params["storage_class"]:
+        claim["storageClassName"] = params["storage_class"]
+    peer = {"name": "peer", "podService": True, "serviceType": "ClusterIP", "annotations": params["peer_annotations"]}
+    component = {
+        "name": "etcd",
+        "componentDef": params["definition"],
+        "replicas": params["replicas"],
+        "volumeClaimTemplates": [{"name": "data", "spec": claim}],
+        "services": [peer],
+    }
+    if params["version"]:
+        component["serviceVersion"] = params["version"]
+    if params["resources"]:
+        component["resources"] = params["resources"]
+    return {
+        "apiVersion": "apps.kubeblocks.io/v1",
+        "kind": "Cluster",
+        "metadata": {
+            "namespace": params["namespace"],
+            "name": params["name"],
+            "annotations": {PLACEMENT: ",".join(params["placement"])},
+        },
+        "spec": {"terminationPolicy": params["termination_policy"], "componentSpecs": [component]},
+    }
+
+
+def run(call: Call) -> dict[str, Any]:
+    """Create the Cluster or bring it to what is asked for, once its definition can be used."""
+    params, client = call.params, call.client()
+    wanted = cluster_of(params)
+    found = client.get(path_of(wanted))
+    _refuse_unsafe(client, found, wanted)
+    changes = plan([found], [wanted])
+    result: dict[str, Any] = {
+        "changed": bool(changes),
+        "results": [change.result() for change in changes],
+        "cluster": {"namespace": params["namespace"], "name": params["name"]},
+    }
+    if changes:
+        result["diff"] = changes[0].difference()
+        if not call.check_mode:
+            _await_definition(call, client)
+            client.apply(path_of(wanted), wanted)
+    return result
+
+
+def _refuse_unsafe(client: Client, found: Mapping[str, Any] | None, wanted: Mapping[str, Any]) -> None:
+    """A living member is never moved or doubled by editing the Cluster."""
+    if found is None:
+        return
+    metadata = found["metadata"]
+    where = f"{client.context}: cannot change Cluster {metadata['namespace']}/{metadata['name']}"
+    if metadata.get("deletionTimestamp"):
+        raise Failed(f"{where}: it is being deleted. Wait until it is gone, or see what holds its finalizers.")
+    old, new = metadata.get("annotations", {}).get(PLACEMENT, ""), wanted["metadata"]["annotations"][PLACEMENT]
+    if old != new:
+        raise Failed(
+            f"{where}: its members are placed on {old or 'no contexts'}, and {new} is asked for. A changed placement "
+            "would start second members beside the living ones. Set etcd_placement to what it is."
+        )
+    replicas = {component["name"]: component.get("replicas") for component in found["spec"].get("componentSpecs", [])}
+    asked = wanted["spec"]["componentSpecs"][0]["replicas"]
+    if replicas.get("etcd", asked) != asked:
+        raise Failed(
+            f"{where}: it has {replicas['etcd']} members, and {asked} are asked for. Raising or lowering the number "
+            "alone does not make members of one etcd across clusters. Set etcd_replicas to what it is."
+        )
+
+
+def _await_definition(call: Call, client: Client) -> None:
+    """The operator passes a new Cluster over, and does not come back to it, while its definition is not Available."""
+    prefix, deadline = call.params["definition"], time.monotonic() + call.params["wait_timeout"]
+    shown = ""
+    while True:
+        listed = (client.get(_DEFINITIONS) or {"items": []})["items"]
+        phases = {
+            item["metadata"]["name"]: item.get("status", {}).get("phase", "")
+            for item in listed
+            if item["metadata"]["name"].startswith(prefix)
+        }
+        if "Available" in phases.values():
+            return
+        seen = (
+            ", ".join(f"{name} is {phase or 'not looked at yet'}" for name, phase in phases.items()) or "there is none"
+        )
+        if time.monotonic() > deadline:
+            raise Failed(
+                f"{client.context}: cannot create the Cluster: no ComponentDefinition {prefix}* is Available "
+                f"after {call.params['wait_timeout']} s: {seen}. See the operator's log, and kubectl describe on it."
+            )
+        if seen != shown:
+            call.say(f"{client.context}: waiting for ComponentDefinition {prefix}*: {seen}")
+            shown = seen
+        time.sleep(1)

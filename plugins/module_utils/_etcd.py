@@ -1,0 +1,154 @@
+# Private to this collection.
+"""The members of one etcd, asked one by one through the API of the cluster that each of them runs in."""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+from urllib.parse import urlencode
+
+from ansible_collections.kubeblocks.multicluster.plugins.module_utils._kube.client import Client
+from ansible_collections.kubeblocks.multicluster.plugins.module_utils._kube.errors import ContextError
+from ansible_collections.kubeblocks.multicluster.plugins.module_utils._kube.parallel import ask_all
+from ansible_collections.kubeblocks.multicluster.plugins.module_utils._rules.members import problems_of
+from ansible_collections.kubeblocks.multicluster.plugins.module_utils._runner import CONTEXTS_SPEC, Call, access
+
+SPEC: dict[str, Any] = {
+    "contexts": CONTEXTS_SPEC,
+    "namespace": {"type": "str", "required": True},
+    "name": {"type": "str", "required": True},
+    "component": {"type": "str", "default": "etcd"},
+    "container": {"type": "str", "default": "etcd"},
+    "replicas": {"type": "int", "default": 3},
+    "wait": {"type": "bool", "default": False},
+    "wait_timeout": {"type": "int", "default": 300},
+    "wait_sleep": {"type": "float", "default": 2.0},
+    "request_timeout": {"type": "float", "default": 10.0},
+}
+_EXEC_SECONDS = 8.0
+
+
+def members(client: Client, params: Mapping[str, Any]) -> list[dict[str, Any]]:
+    """Samples of the members in one context; see ``_rules.members`` for their shape."""
+    labels = {
+        "app.kubernetes.io/managed-by": "kubeblocks",
+        "app.kubernetes.io/instance": params["name"],
+        "apps.kubeblocks.io/component-name": params["component"],
+    }
+    query = urlencode({"labelSelector": ",".join(f"{key}={value}" for key, value in labels.items())})
+    listed = client.get(f"/api/v1/namespaces/{params['namespace']}/pods?{query}") or {"items": []}
+    return [_sample(client, pod, params["container"]) for pod in listed["items"]]
+
+
+def _sample(client: Client, pod: Mapping[str, Any], container: str) -> dict[str, Any]:
+    found: dict[str, Any] = {
+        "context": client.context,
+        "pod": pod["metadata"]["name"],
+        "phase": phase_of(pod, container),
+        "address": pod["status"].get("podIP", ""),
+        "cluster_id": "",
+        "member_id": "",
+        "leader_id": "0",
+        "version": "",
+        "linearizable": False,
+        "members": [],
+        "error": "",
+    }
+    if found["phase"] != "Running":
+        return {**found, "error": found["phase"]}
+    ask = _asker(client, pod, container)
+    try:
+        status = ask("endpoint", "status")[0]["Status"]
+    except (ContextError, ValueError, LookupError) as problem:
+        reason = problem.reason if isinstance(problem, ContextError) else "etcd does not answer yet"
+        return {**found, "phase": reason, "error": reason}
+    header = status["header"]
+    found |= {
+        "cluster_id": str(header["cluster_id"]),
+        "member_id": str(header["member_id"]),
+        "leader_id": str(status.get("leader", 0)),
+        "version": status["version"],
+    }
+    try:
+        ask("get", "kubeblocks.multicluster/nothing", "--consistency=l")
+        found["linearizable"] = True
+        found["members"] = [
+            {
+                "id": str(member["ID"]),
+                "name": member.get("name", ""),
+                "learner": bool(member.get("isLearner")),
+                "peer_urls": member.get("peerURLs", []),
+                "client_urls": member.get("clientURLs", []),
+            }
+            for member in ask("member", "list")["members"]
+        ]
+    except (ContextError, ValueError, LookupError):
+        pass  # not linearizable: the sample says so
+    return found
+
+
+def _asker(client: Client, pod: Mapping[str, Any], container: str) -> Callable[..., Any]:
+    """A function that runs etcdctl in the member's container and returns what it answered."""
+    metadata = pod["metadata"]
+
+    def ask(*words: str) -> Any:
+        command = ["etcdctl", "--command-timeout=4s", *words, "-w", "json"]
+        code, printed = client.execute(metadata["namespace"], metadata["name"], container, command, _EXEC_SECONDS)
+        if code != 0:
+            raise ValueError(printed.strip())
+        return json.loads(printed)
+
+    return ask
+
+
+def phase_of(pod: Mapping[str, Any], container: str) -> str:
+    """What a Pod is waiting for, in one word, or Running when the container runs."""
+    if pod["metadata"].get("deletionTimestamp"):
+        return "Terminating"
+    status = pod["status"]
+    for entry in [*status.get("initContainerStatuses", []), *status.get("containerStatuses", [])]:
+        waiting = entry.get("state", {}).get("waiting")
+        if waiting and waiting.get("reason") not in (None, "PodInitializing"):
+            return str(waiting["reason"])
+    states = {entry["name"]: entry.get("state", {}) for entry in status.get("containerStatuses", [])}
+    if "running" in states.get(container, {}):
+        return "Running"
+    return "PodInitializing" if states else str(status.get("phase", "Unknown"))
+
+
+def look(params: Mapping[str, Any]) -> tuple[list[dict[str, Any]], list[str]]:
+    """One look at all contexts: samples in the contexts' order, and what stands between them and one etcd."""
+    places = {place["context"]: place for place in params["contexts"]}
+
+    def ask(context: str) -> list[dict[str, Any]]:
+        return members(Client(access(places[context], params["request_timeout"])), params)
+
+    answers, failures = ask_all(places, ask, params["request_timeout"] + 4 * _EXEC_SECONDS)
+    samples = [sample for context in places for sample in answers.get(context, [])]
+    silent = [f"{context}: {problem}" for context, problem in failures.items()]
+    return samples, silent + problems_of(samples, params["replicas"])
+
+
+def run(call: Call) -> dict[str, Any]:
+    """Look once, or until the members are one etcd; a line each time the picture changes."""
+    params = call.params
+    started = time.monotonic()
+    shown: Sequence[str] = ()
+    while True:
+        samples, problems = look(params)
+        seconds = time.monotonic() - started
+        waiting = params["wait"] and not call.check_mode and problems and seconds < params["wait_timeout"]
+        if waiting and list(shown) != problems:
+            call.say(f"etcd {params['namespace']}/{params['name']}: {'; '.join(problems)}, {seconds:.0f} s")
+            shown = problems
+        if not waiting:
+            break
+        time.sleep(params["wait_sleep"])
+    return {
+        "etcd_members": samples,
+        "problems": problems,
+        "healthy": not problems,
+        "waited": round(seconds, 1),
+    }

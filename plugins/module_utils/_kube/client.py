@@ -1,0 +1,235 @@
+# Private to this collection.
+"""One client for one context. Nothing is shared between contexts, and every request has its own time limit."""
+
+from __future__ import annotations
+
+import json
+import os
+import ssl
+from dataclasses import dataclass, field
+from typing import Any
+from urllib.parse import urlencode
+
+from ansible_collections.kubeblocks.multicluster.plugins.module_utils._kube.errors import ContextError, hint_for
+
+try:
+    import urllib3
+    from kubernetes import client as kubernetes_client
+    from kubernetes import config as kubernetes_config
+    from kubernetes.config.kube_config import KubeConfigMerger
+    from kubernetes.stream.ws_client import websocket_call
+
+    IMPORT_PROBLEM = ""
+except ImportError as problem:  # said by the runner, with the cure
+    IMPORT_PROBLEM = str(problem)
+
+FIELD_MANAGER = "kubeblocks.multicluster"
+JSON = "application/json"
+METADATA_LIST = "application/json;as=PartialObjectMetadataList;g=meta.k8s.io;v=v1"
+APPLY = "application/apply-patch+yaml"
+MERGE = "application/merge-patch+json"
+
+
+@dataclass(frozen=True)
+class Access:
+    """Where a context is and how it is reached: ``kubeconfig`` path, ``context`` name, seconds for one request."""
+
+    context: str
+    kubeconfig: str
+    timeout: float = 10.0
+
+
+@dataclass
+class Client:
+    """Requests to one API server."""
+
+    access: Access
+    requests: int = field(default=0, init=False)
+
+    def __post_init__(self) -> None:
+        self.configuration = _configuration(self.access)
+        self._api = kubernetes_client.ApiClient(self.configuration)
+
+    @property
+    def context(self) -> str:
+        return self.access.context
+
+    @property
+    def server(self) -> str:
+        return str(self.configuration.host)
+
+    @property
+    def certificate_authority(self) -> bytes:
+        """The CA certificate that this context trusts (PEM), empty where the system's own are used."""
+        path = self.configuration.ssl_ca_cert
+        if not path:
+            return b""
+        with open(path, "rb") as file:
+            return file.read()
+
+    def get(self, path: str, *, missing_ok: bool = True, metadata_only: bool = False, **query: str) -> Any:
+        """The object or list at a path, or only the metadata of a list; None where the server says 404."""
+        accept = METADATA_LIST if metadata_only else JSON
+        return self._send("get", path, query=query, missing_ok=missing_ok, accept=accept)
+
+    def create(self, path: str, body: Any, *, dry_run: bool = False) -> Any:
+        return self._send("create", path, body=body, query={"dryRun": "All"} if dry_run else {})
+
+    def apply(self, path: str, body: Any, *, dry_run: bool = False) -> Any:
+        """Server-side apply as this collection's field manager."""
+        query = {"fieldManager": FIELD_MANAGER, "force": "true"}
+        return self._send("patch", path, body=body, query=query | ({"dryRun": "All"} if dry_run else {}), kind=APPLY)
+
+    def patch(self, path: str, body: Any) -> Any:
+        return self._send("patch", path, body=body, query={"fieldManager": FIELD_MANAGER}, kind=MERGE)
+
+    def replace(self, path: str, body: Any) -> Any:
+        return self._send("update", path, body=body)
+
+    def delete(self, path: str) -> Any:
+        return self._send("delete", path, missing_ok=True)
+
+    def execute(self, namespace: str, pod: str, container: str, command: list[str], timeout: float) -> tuple[int, str]:
+        """Run a command in a container: its exit code and what it printed. Raises ContextError if it cannot run."""
+        what = f"Pod {namespace}/{pod} container {container}"
+        path = f"/api/v1/namespaces/{namespace}/pods/{pod}/exec"
+        query = [("container", container), ("stdout", "true"), ("stderr", "true")]
+        query += [("command", word) for word in command]
+        self.requests += 1
+        try:
+            stream = websocket_call(
+                self.configuration,
+                "GET",
+                self.server + path,
+                query_params=query,
+                headers=self._headers(),
+                _preload_content=False,
+                _request_timeout=timeout,
+            )
+            stream.run_forever(timeout=timeout)
+            printed = stream.read_channel(1) + stream.read_channel(2)
+            if stream.is_open():
+                stream.close()
+                raise ContextError(self.context, "execute in", what, f"no answer within {timeout:g} s")
+            return int(stream.returncode or 0), printed
+        except ContextError:
+            raise
+        except Exception as problem:
+            reason = str(getattr(problem, "reason", problem)).split("\n", maxsplit=1)[0]
+            raise ContextError(self.context, "execute in", what, reason or type(problem).__name__) from problem
+
+    def _headers(self) -> dict[str, str]:
+        headers = {"User-Agent": FIELD_MANAGER}
+        for setting in self.configuration.auth_settings().values():
+            if setting["in"] == "header" and setting["value"]:
+                headers[setting["key"]] = setting["value"]
+        return headers
+
+    def _send(
+        self,
+        verb: str,
+        path: str,
+        *,
+        body: Any = None,
+        query: dict[str, str] | None = None,
+        kind: str = JSON,
+        accept: str = JSON,
+        missing_ok: bool = False,
+    ) -> Any:
+        method = {"create": "POST", "update": "PUT"}.get(verb, verb.upper())
+        url = self.server + path + (f"?{urlencode(query)}" if query else "")
+        headers = self._headers() | {"Accept": accept, "Content-Type": kind}
+        encoded = None if body is None else json.dumps(body).encode()
+        self.requests += 1
+        limit = urllib3.Timeout(connect=min(5.0, self.access.timeout), read=self.access.timeout)
+        try:
+            answer = self._api.rest_client.pool_manager.request(
+                method, url, body=encoded, headers=headers, timeout=limit, retries=False
+            )
+        except (urllib3.exceptions.HTTPError, ssl.SSLError, OSError) as problem:
+            raise ContextError(
+                self.context,
+                verb,
+                describe(path),
+                f"{self.server} does not answer: {_reason(problem)}",
+                hint="Check that the cluster runs and that this address can be reached from here.",
+            ) from problem
+        if answer.status == 404 and missing_ok:
+            return None
+        if answer.status >= 400:
+            raise ContextError(
+                self.context,
+                verb,
+                describe(path),
+                _message(answer.data, answer.reason),
+                status=answer.status,
+                hint=hint_for(answer.status, verb, _resource(path)),
+            )
+        return json.loads(answer.data) if answer.data else {}
+
+
+def _configuration(access: Access) -> Any:
+    configuration = kubernetes_client.Configuration()
+    try:
+        kubernetes_config.load_kube_config(
+            config_file=access.kubeconfig, context=access.context, client_configuration=configuration
+        )
+    except (kubernetes_config.ConfigException, OSError, ValueError) as problem:
+        names = contexts_of(access.kubeconfig)
+        if access.context in names:
+            raise ContextError(access.context, "read", f"kubeconfig {access.kubeconfig}", str(problem)) from problem
+        known = ", ".join(names) or "no context at all"
+        raise ContextError(
+            access.context,
+            "find",
+            f"context {access.context!r} in kubeconfig {access.kubeconfig}",
+            f"it has {known}",
+            hint="Add the context, or set kubeblocks_context or kubeblocks_kubeconfig for this host.",
+        ) from problem
+    return configuration
+
+
+def contexts_of(kubeconfig: str) -> list[str]:
+    """Names of the contexts in a kubeconfig, or in several joined like ``KUBECONFIG``; empty if none can be read."""
+    if not any(os.path.exists(os.path.expanduser(path)) for path in kubeconfig.split(os.pathsep)):
+        return []
+    try:
+        merged = KubeConfigMerger(kubeconfig).config
+        return sorted(context["name"] for context in merged.safe_get("contexts") or [])
+    except kubernetes_config.ConfigException:
+        return []
+
+
+def describe(path: str) -> str:
+    """A path as a person reads it: ``Secret kb-system/kb`` would need the kind, the path has the resource."""
+    parts = path.strip("/").split("/")
+    parts = parts[2:] if parts[0] == "api" else parts[3:] if parts[0] == "apis" else parts
+    if parts[:1] == ["namespaces"] and len(parts) > 2:
+        return " ".join([parts[2], "/".join([parts[1], *parts[3:]])])
+    return " ".join(parts) or path
+
+
+def _resource(path: str) -> str:
+    parts = path.strip("/").split("/")
+    group = "" if parts[0] == "api" else f".{parts[1]}" if len(parts) > 1 else ""
+    rest = parts[2:] if parts[0] == "api" else parts[3:]
+    if rest[:1] == ["namespaces"] and len(rest) > 2:
+        return f"{rest[2]}{group} in namespace {rest[1]}"
+    return f"{rest[0]}{group}" if rest else path
+
+
+def _reason(problem: BaseException) -> str:
+    """The innermost reason, in words: urllib3 wraps them three deep."""
+    if isinstance(problem, (urllib3.exceptions.ConnectTimeoutError, urllib3.exceptions.ReadTimeoutError)):
+        return "no answer in time"
+    inner = getattr(problem, "reason", None) or problem.__cause__ or problem.__context__
+    if isinstance(inner, BaseException) and inner is not problem:
+        return _reason(inner)
+    return getattr(problem, "strerror", None) or str(problem) or type(problem).__name__
+
+
+def _message(data: bytes, default: str | None) -> str:
+    try:
+        return str(json.loads(data)["message"])
+    except (ValueError, KeyError, TypeError):
+        return default or "no reason given"

@@ -1,0 +1,42 @@
+# Private to this collection.
+"""The same question to many contexts at once: one slow or dead context costs its own deadline and no more."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Callable, Iterable
+from typing import TypeVar
+
+Key = TypeVar("Key")
+Answer = TypeVar("Answer")
+
+
+def ask_all(
+    keys: Iterable[Key], question: Callable[[Key], Answer], deadline: float
+) -> tuple[dict[Key, Answer], dict[Key, Exception]]:
+    """Ask every key in a thread of its own. Returns answers and problems, by key; late is a problem too.
+
+    Threads that are late are left behind: they are daemons, and each of their requests has its own time limit.
+    """
+    wanted = list(keys)
+    answers: dict[Key, Answer] = {}
+    problems: dict[Key, Exception] = {}
+
+    def work(key: Key) -> None:
+        try:
+            answers[key] = question(key)
+        except Exception as problem:
+            problems[key] = problem
+
+    threads = [threading.Thread(target=work, args=(key,), daemon=True) for key in wanted]
+    for thread in threads:
+        thread.start()
+    end = time.monotonic() + deadline
+    for thread in threads:
+        thread.join(max(0.0, end - time.monotonic()))
+    answered, failed = dict(answers), dict(problems)
+    for key in wanted:
+        if key not in answered and key not in failed:
+            failed[key] = TimeoutError(f"no answer within {deadline:g} s")
+    return ({key: answered[key] for key in wanted if key in answered}, failed)

@@ -1,0 +1,121 @@
+# Private to this collection.
+"""One table of what is true: contexts, the operator's view, Pods, members, the leader, addresses."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from ansible_collections.kubeblocks.multicluster.plugins.module_utils import _etcd
+from ansible_collections.kubeblocks.multicluster.plugins.module_utils._kube.client import Client
+from ansible_collections.kubeblocks.multicluster.plugins.module_utils._kube.errors import ContextError
+from ansible_collections.kubeblocks.multicluster.plugins.module_utils._kube.parallel import ask_all
+from ansible_collections.kubeblocks.multicluster.plugins.module_utils._runner import CONTEXTS_SPEC, Call, access
+
+SPEC: dict[str, Any] = {
+    "contexts": CONTEXTS_SPEC,
+    "operator_namespace": {"type": "str", "default": "kb-system"},
+    "operator_release": {"type": "str", "default": "kubeblocks"},
+    "namespace": {"type": "str", "required": True},
+    "name": {"type": "str", "required": True},
+    "component": {"type": "str", "default": "etcd"},
+    "container": {"type": "str", "default": "etcd"},
+    "replicas": {"type": "int", "default": 3},
+    "request_timeout": {"type": "float", "default": 5.0},
+}
+_HEADER = ("CONTEXT", "API", "OPERATOR'S VIEW", "POD", "MEMBER", "LEADER", "ADDRESSES")
+
+
+def run(call: Call) -> dict[str, Any]:
+    """Ask every context at once; whatever does not answer is a row that says so."""
+    params = call.params
+    places = {place["context"]: place for place in params["contexts"]}
+
+    def ask(context: str) -> dict[str, Any]:
+        return _of_context(places[context], params)
+
+    answers, problems = ask_all(places, ask, params["request_timeout"] * 6)
+    seen = {context: answers.get(context) or {"error": _reason(problems[context]), "members": []} for context in places}
+    samples = [sample for context in places for sample in seen[context]["members"]]
+    return {"status_report": {"contexts": seen, "problems": _problems(seen, samples, params)}, "table": table(seen)}
+
+
+def _problems(
+    seen: Mapping[str, Mapping[str, Any]], samples: Sequence[Mapping[str, Any]], params: Mapping[str, Any]
+) -> list[str]:
+    silent = [f"{context}: {entry['error']}" for context, entry in seen.items() if entry["error"]]
+    return silent + (_etcd.problems_of(samples, params["replicas"]) if samples else ["no member was found"])
+
+
+def _reason(problem: Exception) -> str:
+    return problem.reason if isinstance(problem, ContextError) else str(problem)
+
+
+def _of_context(place: Mapping[str, Any], params: Mapping[str, Any]) -> dict[str, Any]:
+    client = Client(access(dict(place), params["request_timeout"]))
+    found: dict[str, Any] = {
+        "error": "",
+        "plane": place["plane"],
+        "version": client.get("/version", missing_ok=False)["gitVersion"],
+        "server": client.server,
+        "members": [],
+    }
+    if place["plane"] == "control":
+        return found | _of_operator(client, params)
+    return found | {"members": _etcd.members(client, params)}
+
+
+def _of_operator(client: Client, params: Mapping[str, Any]) -> dict[str, Any]:
+    namespace, release = params["operator_namespace"], params["operator_release"]
+    deployment = client.get(f"/apis/apps/v1/namespaces/{namespace}/deployments/{release}")
+    cluster = client.get(f"/apis/apps.kubeblocks.io/v1/namespaces/{params['namespace']}/clusters/{params['name']}")
+    ready = (deployment or {}).get("status", {}).get("readyReplicas", 0)
+    return {
+        "operator_ready": bool(ready),
+        "operator_contexts": _flag(deployment, "--multi-cluster-contexts="),
+        "marked_contexts": _flag(deployment, "--multi-cluster-contexts-disabled="),
+        "cluster_phase": (cluster or {}).get("status", {}).get("phase", "") if cluster else "absent",
+    }
+
+
+def _flag(deployment: Mapping[str, Any] | None, name: str) -> list[str]:
+    if not deployment:
+        return []
+    words = deployment["spec"]["template"]["spec"]["containers"][0].get("args", [])
+    values = [word.removeprefix(name) for word in words if word.startswith(name)]
+    return [entry for value in values for entry in value.split(",") if entry]
+
+
+def table(seen: Mapping[str, Mapping[str, Any]]) -> list[str]:
+    """Lines for the eye: a header, then a row for each context and member."""
+    control: Mapping[str, Any] = next((entry for entry in seen.values() if entry.get("plane") == "control"), {})
+    rows = [_HEADER]
+    for context, entry in seen.items():
+        members = entry["members"] or [None]
+        rows += [_row(context, entry, member, control) for member in members]
+    widths = [max(len(row[column]) for row in rows) for column in range(len(_HEADER))]
+    return ["  ".join(cell.ljust(width) for cell, width in zip(row, widths)).rstrip() for row in rows]
+
+
+def _row(
+    context: str, entry: Mapping[str, Any], member: Mapping[str, Any] | None, control: Mapping[str, Any]
+) -> tuple[str, ...]:
+    api = entry.get("version") or f"silent: {entry['error']}"
+    view = _view(context, entry, control)
+    if member is None:
+        return (context, api, view, "-", "-", "-", entry.get("server", "-"))
+    leads = bool(member["member_id"]) and member["member_id"] == member["leader_id"]
+    name = f"{int(member['member_id']):x}" if member["member_id"] else "-"
+    urls = [url for known in member["members"] if known["id"] == member["member_id"] for url in known["peer_urls"]]
+    addresses = ", ".join([member["address"] or "-", *urls])
+    reads = name if member["linearizable"] or name == "-" else f"{name} (no quorum)"
+    return (context, api, view, f"{member['pod']} {member['phase']}", reads, "leader" if leads else "-", addresses)
+
+
+def _view(context: str, entry: Mapping[str, Any], control: Mapping[str, Any]) -> str:
+    if entry.get("plane") == "control":
+        ready = "operator ready" if entry["operator_ready"] else "operator not ready"
+        return f"{ready}, Cluster {entry['cluster_phase'] or 'without phase'}"
+    if context in control.get("marked_contexts", []):
+        return "marked"
+    return "in use" if context in control.get("operator_contexts", []) else "not known to the operator"

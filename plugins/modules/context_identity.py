@@ -1,0 +1,58 @@
+#!/usr/bin/python
+# GNU General Public License v3.0+ (see https://www.gnu.org/licenses/gpl-3.0.txt)
+"""Entry of the module; its work is in module_utils/_identity.py."""
+
+from __future__ import annotations
+
+DOCUMENTATION = r"""
+module: context_identity
+short_description: Say which cluster a context leads to
+version_added: 0.1.0
+author:
+  - The kubeblocks.multicluster authors (@kubeblocks)
+description:
+  - Reads the UID of the namespace C(kube-system), which is a cluster's identity whatever its name or address.
+  - Every block of tasks that writes stands behind this task, and uses the kubeconfig and context that it returned.
+  - Fails if the UID is not the expected one.
+extends_documentation_fragment:
+  - kubeblocks.multicluster._auth
+  - kubeblocks.multicluster._attributes
+  - kubeblocks.multicluster._attributes.info
+options:
+  expected_uid:
+    description: The UID that this context had before. Empty to accept any.
+    type: str
+    default: ""
+"""
+
+EXAMPLES = r"""
+- name: Know the cluster before anything is written
+  kubeblocks.multicluster.context_identity:
+    context: k8s-1
+  register: who
+"""
+
+RETURN = r"""
+identity:
+  description: Who the context leads to.
+  returned: success
+  type: dict
+  contains:
+    context: {description: Name of the context., type: str, returned: always}
+    kubeconfig: {description: Path of the kubeconfig., type: str, returned: always}
+    uid: {description: UID of the namespace kube-system., type: str, returned: always}
+    version: {description: Version of the API server., type: str, returned: always, sample: v1.34.4}
+    server: {description: Address of the API server., type: str, returned: always}
+    ca_hash: {description: SHA-256 of the CA certificate., type: str, returned: always}
+"""
+
+from ansible_collections.kubeblocks.multicluster.plugins.module_utils._runner import run_module
+from ansible_collections.kubeblocks.multicluster.plugins.module_utils._identity import SPEC, run
+
+
+def main() -> None:
+    run_module(SPEC, run)
+
+
+if __name__ == "__main__":
+    main()

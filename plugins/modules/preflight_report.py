@@ -1,0 +1,117 @@
+#!/usr/bin/python
+# GNU General Public License v3.0+ (see https://www.gnu.org/licenses/gpl-3.0.txt)
+"""Entry of the module; its work is in module_utils/_preflight.py."""
+
+from __future__ import annotations
+
+DOCUMENTATION = r"""
+module: preflight_report
+short_description: Find what would go wrong before anything is written
+version_added: 0.1.0
+author:
+  - The kubeblocks.multicluster authors (@kubeblocks)
+description:
+  - Asks all contexts at once, read only, and reports every finding instead of the first.
+  - A finding has an id, a context, a severity (V(fail), V(warn), V(info)), what was seen, why it matters and what to do.
+  - Fails on every finding of severity V(fail) that was not accepted by its id.
+extends_documentation_fragment:
+  - kubeblocks.multicluster._contexts
+  - kubeblocks.multicluster._attributes
+  - kubeblocks.multicluster._attributes.info
+options:
+  operator_namespace:
+    description: Namespace of the operator.
+    type: str
+    default: kb-system
+  cluster_namespaces:
+    description: Namespaces of the databases.
+    type: list
+    elements: str
+    default: []
+  manage_access:
+    description: Whether the roles make the operator's identity on the data planes, and so have to hold its rights.
+    type: bool
+    default: true
+  placement:
+    description: Contexts of the members, in order.
+    type: list
+    elements: str
+    default: []
+  replicas:
+    description: Number of members.
+    type: int
+    default: 3
+  failure_domains:
+    description: Failure domain of a context, where it shares one with others.
+    type: dict
+    default: {}
+  storage_class:
+    description: StorageClass of the members' volumes. Empty for each cluster's default one.
+    type: str
+    default: ""
+  helm_binary:
+    description: Name or path of helm on this host.
+    type: str
+    default: helm
+  charts:
+    description: Charts that helm has to find.
+    type: list
+    elements: dict
+    default: []
+    suboptions:
+      ref:
+        description: Name in the repository, address or folder of the chart.
+        type: str
+        required: true
+      version:
+        description: Version of the chart.
+        type: str
+      repo:
+        description: Address of the chart's repository.
+        type: str
+  accept:
+    description:
+      - Ids of findings that do not stop the run.
+      - Some can't be accepted, such as V(identity.duplicate).
+    type: list
+    elements: str
+    default: []
+  request_timeout:
+    description: Seconds that one request may take.
+    type: float
+    default: 5.0
+  deadline:
+    description: Seconds for all contexts together.
+    type: float
+    default: 30.0
+"""
+
+EXAMPLES = r"""
+- name: Find what would go wrong
+  kubeblocks.multicluster.preflight_report:
+    contexts: "{{ hostvars | kubeblocks.multicluster.contexts(groups) }}"
+    placement: [k8s-1, k8s-2, k8s-3]
+"""
+
+RETURN = r"""
+preflight_report:
+  description: "For a machine: C(verdict), C(findings), and C(contexts) with what each answered."
+  returned: always
+  type: dict
+table:
+  description: For the eye, line by line.
+  returned: always
+  type: list
+  elements: str
+"""
+
+from ansible_collections.kubeblocks.multicluster.plugins.module_utils._runner import run_module
+from ansible_collections.kubeblocks.multicluster.plugins.module_utils._preflight import SPEC, run
+
+
+def main() -> None:
+    run_module(SPEC, run)
+
+
+if __name__ == "__main__":
+    main()
