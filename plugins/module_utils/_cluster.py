@@ -111,10 +111,9 @@ def _await_definition(call: Call, client: Client) -> None:
     prefix, deadline = call.params["definition"], time.monotonic() + call.params["wait_timeout"]
     shown = ""
     while True:
-        listed = (client.get(_DEFINITIONS) or {"items": []})["items"]
         phases = {
             item["metadata"]["name"]: item.get("status", {}).get("phase", "")
-            for item in listed
+            for item in client.list(_DEFINITIONS)
             if item["metadata"]["name"].startswith(prefix)
         }
         if "Available" in phases.values():

@@ -33,7 +33,7 @@ def run(call: Call) -> dict[str, Any]:
     recorded = json.loads(((client.get(path) or {}).get("data") or {}).get("record", "{}"))
     live = {
         item["metadata"]["name"]: item["metadata"]["generation"]
-        for item in client.get(_LIST, metadata_only=True)["items"]
+        for item in client.list(_LIST, metadata_only=True)
     }
     text = None if _is_address(source) else _read(source)
     version = source if text is None else hashlib.sha256(text.encode()).hexdigest()

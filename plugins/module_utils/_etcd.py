@@ -7,7 +7,6 @@ import json
 import time
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
-from urllib.parse import urlencode
 
 from ansible_collections.kubeblocks.multicluster.plugins.module_utils._kube.client import Client
 from ansible_collections.kubeblocks.multicluster.plugins.module_utils._kube.errors import ContextError
@@ -24,6 +23,7 @@ SPEC: dict[str, Any] = {
     "replicas": {"type": "int", "default": 3},
     "wait": {"type": "bool", "default": False},
     "wait_timeout": {"type": "int", "default": 300},
+    "wait_phase": {"type": "bool", "default": False},
     "wait_sleep": {"type": "float", "default": 2.0},
     "request_timeout": {"type": "float", "default": 10.0},
 }
@@ -37,9 +37,9 @@ def members(client: Client, params: Mapping[str, Any]) -> list[dict[str, Any]]:
         "app.kubernetes.io/instance": params["name"],
         "apps.kubeblocks.io/component-name": params["component"],
     }
-    query = urlencode({"labelSelector": ",".join(f"{key}={value}" for key, value in labels.items())})
-    listed = client.get(f"/api/v1/namespaces/{params['namespace']}/pods?{query}") or {"items": []}
-    return [_sample(client, pod, params["container"]) for pod in listed["items"]]
+    selector = ",".join(f"{key}={value}" for key, value in labels.items())
+    pods = client.list(f"/api/v1/namespaces/{params['namespace']}/pods", labels=selector)
+    return [_sample(client, pod, params["container"]) for pod in pods]
 
 
 def _sample(client: Client, pod: Mapping[str, Any], container: str) -> dict[str, Any]:
@@ -118,17 +118,26 @@ def phase_of(pod: Mapping[str, Any], container: str) -> str:
     return "PodInitializing" if states else str(status.get("phase", "Unknown"))
 
 
-def look(params: Mapping[str, Any]) -> tuple[list[dict[str, Any]], list[str]]:
-    """One look at all contexts: samples in the contexts' order, and what stands between them and one etcd."""
+def look(params: Mapping[str, Any]) -> tuple[list[dict[str, Any]], list[str], str]:
+    """One look at all contexts: samples in their order, what stands between them and one etcd, KubeBlocks' phase."""
     places = {place["context"]: place for place in params["contexts"]}
 
-    def ask(context: str) -> list[dict[str, Any]]:
-        return members(Client(access(places[context], params["request_timeout"])), params)
+    def ask(context: str) -> Any:
+        client = Client(access(places[context], params["request_timeout"]))
+        control = places[context]["plane"] == "control"
+        return _phase_of_cluster(client, params) if control else members(client, params)
 
     answers, failures = ask_all(places, ask, params["request_timeout"] + 4 * _EXEC_SECONDS)
-    samples = [sample for context in places for sample in answers.get(context, [])]
-    silent = [f"{context}: {problem}" for context, problem in failures.items()]
-    return samples, silent + problems_of(samples, params["replicas"])
+    samples = [sample for context in places if places[context]["plane"] == "data" for sample in answers.get(context, [])]
+    phases = [answers[context] for context in answers if places[context]["plane"] == "control"]
+    silent = [str(problem) for problem in failures.values()]
+    return samples, silent + problems_of(samples, params["replicas"]), phases[0] if phases else ""
+
+
+def _phase_of_cluster(client: Client, params: Mapping[str, Any]) -> str:
+    path = f"/apis/apps.kubeblocks.io/v1/namespaces/{params['namespace']}/clusters/{params['name']}"
+    found = client.get(path)
+    return str((found or {}).get("status", {}).get("phase", "")) or ("without phase" if found else "absent")
 
 
 def run(call: Call) -> dict[str, Any]:
@@ -137,18 +146,22 @@ def run(call: Call) -> dict[str, Any]:
     started = time.monotonic()
     shown: Sequence[str] = ()
     while True:
-        samples, problems = look(params)
+        samples, problems, phase = look(params)
+        awaited = list(problems)
+        if params["wait_phase"] and phase != "Running":
+            awaited.append(f"KubeBlocks says {phase or 'nothing'}")
         seconds = time.monotonic() - started
-        waiting = params["wait"] and not call.check_mode and problems and seconds < params["wait_timeout"]
-        if waiting and list(shown) != problems:
-            call.say(f"etcd {params['namespace']}/{params['name']}: {'; '.join(problems)}, {seconds:.0f} s")
-            shown = problems
+        waiting = params["wait"] and not call.check_mode and awaited and seconds < params["wait_timeout"]
+        if waiting and list(shown) != awaited:
+            call.say(f"etcd {params['namespace']}/{params['name']}: {'; '.join(awaited)}, {seconds:.0f} s")
+            shown = awaited
         if not waiting:
             break
         time.sleep(params["wait_sleep"])
     return {
         "etcd_members": samples,
         "problems": problems,
+        "phase": phase,
         "healthy": not problems,
         "waited": round(seconds, 1),
     }

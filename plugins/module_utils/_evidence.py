@@ -56,11 +56,11 @@ def _missing_right(problem: ContextError) -> str:
 
 
 def _of_plane(client: Client, plane: str, namespace: str) -> dict[str, Any]:
-    crds = client.get("/apis/apiextensions.k8s.io/v1/customresourcedefinitions", metadata_only=True)["items"]
+    crds = client.list("/apis/apiextensions.k8s.io/v1/customresourcedefinitions", metadata_only=True)
     names = sorted(crd["metadata"]["name"] for crd in crds)
     found: dict[str, Any] = {"crds": [name for name in names if name.endswith(".kubeblocks.io")]}
     if plane == "data":
-        classes = client.get("/apis/storage.k8s.io/v1/storageclasses")["items"]
+        classes = client.list("/apis/storage.k8s.io/v1/storageclasses")
         found["storage_classes"] = sorted(entry["metadata"]["name"] for entry in classes)
         found["default_classes"] = sorted(
             entry["metadata"]["name"]

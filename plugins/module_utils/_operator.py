@@ -17,9 +17,8 @@ def release_path(namespace: str, secret: str = "") -> str:
 
 def list_releases(client: Client, namespace: str) -> list[dict[str, Any]]:
     """Helm's records in a namespace, newest revision of each release: name, status, revision, secret."""
-    listed = client.get(release_path(namespace), metadata_only=True, labelSelector="owner=helm") or {"items": []}
     newest: dict[str, dict[str, Any]] = {}
-    for item in listed["items"]:
+    for item in client.list(release_path(namespace), metadata_only=True, labels="owner=helm"):
         labels = item["metadata"]["labels"]
         record = {
             "name": labels["name"],

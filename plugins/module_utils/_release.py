@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import datetime
+import time
 from typing import Any
 
 from ansible_collections.kubeblocks.multicluster.plugins.module_utils._kube.client import Client
@@ -16,6 +17,7 @@ from ansible_collections.kubeblocks.multicluster.plugins.module_utils._operator 
 )
 from ansible_collections.kubeblocks.multicluster.plugins.module_utils._run import (
     interrupted_releases,
+    living_helm,
     read_lease,
     release_lease,
     take_lease,
@@ -30,6 +32,9 @@ SPEC: dict[str, Any] = {
 }
 
 
+_ORPHAN_SECONDS = 600
+
+
 def run(call: Call) -> dict[str, Any]:
     """Hold the Lease for these releases, or give it back. Clearing a dead run's release counts as a change."""
     client, namespace = call.client(), call.params["namespace"]
@@ -37,13 +42,16 @@ def run(call: Call) -> dict[str, Any]:
         if not call.check_mode:
             release_lease(client, namespace)
         return {"releases": {}}
+    if not call.check_mode:
+        _await_orphans(call, client)
     now = datetime.datetime.now(datetime.timezone.utc)
     interrupted = interrupted_releases(read_lease(client, namespace), now)
     records = {record["name"]: record for record in list_releases(client, namespace)}
     pending = [
         records[name]
         for name in call.params["releases"]
-        if name in records and records[name]["status"].startswith("pending-")
+        # A failed release is cleared too: Helm would go on from it, but kubernetes.core takes it for done.
+        if name in records and (records[name]["status"].startswith("pending-") or records[name]["status"] == "failed")
     ]
     _require_ours(client, pending, interrupted)
     if not call.check_mode:
@@ -64,8 +72,27 @@ def run(call: Call) -> dict[str, Any]:
     }
 
 
+def _await_orphans(call: Call, client: Client) -> None:
+    """A playbook that was killed leaves its helm at work; two at once on one release spoil each other's record."""
+    deadline = time.monotonic() + _ORPHAN_SECONDS
+    for release in call.params["releases"]:
+        said = False
+        while living := living_helm(client.context, release):
+            if time.monotonic() > deadline:
+                raise Failed(
+                    f"{client.context}: cannot use Helm release {release}: helm (process {living[0]}) of an earlier "
+                    f"run is still at work on it after {_ORPHAN_SECONDS} s. Wait for it, or end it."
+                )
+            if not said:
+                call.say(f"{client.context}: waiting for helm (process {living[0]}) of an earlier run on {release}")
+                said = True
+            time.sleep(1)
+
+
 def _require_ours(client: Client, pending: list[dict[str, Any]], interrupted: set[str]) -> None:
-    strangers = [record for record in pending if record["name"] not in interrupted]
+    strangers = [
+        record for record in pending if record["name"] not in interrupted and record["status"] != "failed"
+    ]
     if strangers:
         record = strangers[0]
         raise Failed(

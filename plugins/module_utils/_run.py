@@ -162,3 +162,24 @@ def _lease(namespace: str, name: str, now: datetime.datetime, releases: list[str
         },
         "spec": {"holderIdentity": name, "leaseDurationSeconds": LEASE_SECONDS, "renewTime": stamp},
     }
+
+
+def living_helm(context: str, release: str) -> list[int]:
+    """Processes of helm on this host that still work on a release: a killed playbook does not take them along."""
+    found = []
+    for folder in Path("/proc").iterdir():
+        if not folder.name.isdigit():
+            continue
+        words = _words(int(folder.name))
+        if words and Path(words[0]).name.startswith("helm") and release in words and _context_of(folder) == context:
+            found.append(int(folder.name))
+    return found
+
+
+def _context_of(folder: Path) -> str:
+    """The kube-context that a helm process was given in its environment, as kubernetes.core does it."""
+    try:
+        entries = (folder / "environ").read_bytes().decode(errors="replace").split("\0")
+    except OSError:
+        return ""
+    return next((entry.partition("=")[2] for entry in entries if entry.startswith("HELM_KUBECONTEXT=")), "")

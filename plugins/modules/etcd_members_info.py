@@ -47,6 +47,12 @@ options:
     description: Seconds after which to stop waiting. The answer then still says what is missing.
     type: int
     default: 300
+  wait_phase:
+    description:
+      - Whether to wait for KubeBlocks' own word too, which needs the control plane among O(contexts).
+      - It comes up to a minute after the members are one etcd, and says V(Failed) for a while when all is well.
+    type: bool
+    default: false
   wait_sleep:
     description: Seconds between two looks.
     type: float
@@ -79,6 +85,10 @@ problems:
   returned: success
   type: list
   elements: str
+phase:
+  description: What KubeBlocks says of the Cluster. Empty if the control plane is not among O(contexts).
+  returned: success
+  type: str
 healthy:
   description: Whether every member answers a linearizable read, with one cluster ID and one leader.
   returned: success

@@ -6,6 +6,7 @@ from __future__ import annotations
 import json
 import os
 import ssl
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
 from urllib.parse import urlencode
@@ -67,10 +68,16 @@ class Client:
         with open(path, "rb") as file:
             return file.read()
 
-    def get(self, path: str, *, missing_ok: bool = True, metadata_only: bool = False, **query: str) -> Any:
-        """The object or list at a path, or only the metadata of a list; None where the server says 404."""
+    def get(self, path: str, *, missing_ok: bool = True) -> Any:
+        """The object at a path; None where the server says 404."""
+        return self._send("get", path, missing_ok=missing_ok)
+
+    def list(self, path: str, *, metadata_only: bool = False, labels: str = "") -> list[dict[str, Any]]:
+        """The objects below a path, or only their metadata; none where the server says 404."""
+        query = {"labelSelector": labels} if labels else {}
         accept = METADATA_LIST if metadata_only else JSON
-        return self._send("get", path, query=query, missing_ok=missing_ok, accept=accept)
+        found = self._send("list", path, query=query, missing_ok=True, accept=accept)
+        return (found or {}).get("items") or []
 
     def create(self, path: str, body: Any, *, dry_run: bool = False) -> Any:
         return self._send("create", path, body=body, query={"dryRun": "All"} if dry_run else {})
@@ -89,7 +96,7 @@ class Client:
     def delete(self, path: str) -> Any:
         return self._send("delete", path, missing_ok=True)
 
-    def execute(self, namespace: str, pod: str, container: str, command: list[str], timeout: float) -> tuple[int, str]:
+    def execute(self, namespace: str, pod: str, container: str, command: Sequence[str], timeout: float) -> tuple[int, str]:
         """Run a command in a container: its exit code and what it printed. Raises ContextError if it cannot run."""
         what = f"Pod {namespace}/{pod} container {container}"
         path = f"/api/v1/namespaces/{namespace}/pods/{pod}/exec"
@@ -136,7 +143,7 @@ class Client:
         accept: str = JSON,
         missing_ok: bool = False,
     ) -> Any:
-        method = {"create": "POST", "update": "PUT"}.get(verb, verb.upper())
+        method = {"create": "POST", "update": "PUT", "list": "GET"}.get(verb, verb.upper())
         url = self.server + path + (f"?{urlencode(query)}" if query else "")
         headers = self._headers() | {"Accept": accept, "Content-Type": kind}
         encoded = None if body is None else json.dumps(body).encode()

@@ -8,6 +8,8 @@ import time
 from collections.abc import Callable, Iterable
 from typing import TypeVar
 
+from ansible_collections.kubeblocks.multicluster.plugins.module_utils._kube.errors import ContextError, Failed
+
 Key = TypeVar("Key")
 Answer = TypeVar("Answer")
 
@@ -22,12 +24,15 @@ def ask_all(
     wanted = list(keys)
     answers: dict[Key, Answer] = {}
     problems: dict[Key, Exception] = {}
+    defects: list[Exception] = []
 
     def work(key: Key) -> None:
         try:
             answers[key] = question(key)
-        except Exception as problem:
+        except (ContextError, Failed) as problem:
             problems[key] = problem
+        except Exception as problem:  # a defect of ours: raised where the caller waits
+            defects.append(problem)
 
     threads = [threading.Thread(target=work, args=(key,), daemon=True) for key in wanted]
     for thread in threads:
@@ -35,6 +40,8 @@ def ask_all(
     end = time.monotonic() + deadline
     for thread in threads:
         thread.join(max(0.0, end - time.monotonic()))
+    if defects:
+        raise defects[0]
     answered, failed = dict(answers), dict(problems)
     for key in wanted:
         if key not in answered and key not in failed:
