@@ -69,6 +69,7 @@ def run(call: Call) -> dict[str, Any]:
     wanted = cluster_of(params)
     found = client.get(path_of(wanted))
     _refuse_unsafe(client, found, wanted)
+    _keep_resolved_definition(found, wanted)
     changes = plan([found], [wanted])
     result: dict[str, Any] = {
         "changed": bool(changes),
@@ -104,6 +105,15 @@ def _refuse_unsafe(client: Client, found: Mapping[str, Any] | None, wanted: Mapp
             f"{where}: it has {replicas['etcd']} members, and {asked} are asked for. Raising or lowering the number "
             "alone does not make members of one etcd across clusters. Set etcd_replicas to what it is."
         )
+
+
+def _keep_resolved_definition(found: Mapping[str, Any] | None, wanted: dict[str, Any]) -> None:
+    """The operator writes the full name of the definition in the place of the prefix that was given."""
+    component = wanted["spec"]["componentSpecs"][0]
+    for existing in (found or {}).get("spec", {}).get("componentSpecs", []):
+        resolved = existing.get("componentDef", "")
+        if existing["name"] == component["name"] and resolved.startswith(component["componentDef"]):
+            component["componentDef"] = resolved
 
 
 def _await_definition(call: Call, client: Client) -> None:

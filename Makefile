@@ -1,0 +1,55 @@
+# make demo: etcd over three clusters before your eyes.   make test: everything that CI runs.
+SHELL := /bin/bash
+.ONESHELL:
+.SHELLFLAGS := -euo pipefail -c
+
+ROOT := $(CURDIR)
+VENV := $(ROOT)/.venv
+BIN := $(VENV)/bin
+PYTHON ?= python3
+# Ansible finds a collection only below ansible_collections/NAMESPACE/NAME.
+TREE := $(ROOT)/.cache/tree
+COLLECTION := $(TREE)/ansible_collections/kubeblocks/multicluster
+SITE_PACKAGES = $(shell $(BIN)/python -c 'import sysconfig; print(sysconfig.get_path("purelib"))')
+
+export PATH := $(BIN):$(PATH)
+export ANSIBLE_COLLECTIONS_PATH = $(TREE):$(SITE_PACKAGES)
+export ANSIBLE_CONFIG := $(ROOT)/ansible.cfg
+
+.PHONY: help setup demo test lint unit build lab-tests module-tests sanity molecule e2e bench down cold clean
+
+help:
+	@grep -hE '^# make|^## ' Makefile
+
+setup: $(VENV)/.complete $(COLLECTION)
+
+$(VENV)/.complete: requirements-dev.txt pyproject.toml
+	@bash lab/setup.sh "$(PYTHON)" "$(VENV)"
+
+$(COLLECTION):
+	@mkdir -p $(dir $@)
+	ln -sfn $(ROOT) $@
+
+demo: setup
+	@bash lab/demo.sh
+
+test: setup
+	@bash tests/run.sh
+
+lint unit lab-tests module-tests sanity molecule e2e: setup
+	@bash tests/run.sh $@
+
+build: setup
+	@lab build
+
+bench: setup
+	@$(BIN)/python bench/second_run.py
+
+down:
+	@lab down
+
+cold:
+	@bash tests/cold.sh
+
+clean:
+	rm -rf $(VENV) $(ROOT)/.cache $(ROOT)/*.egg-info
