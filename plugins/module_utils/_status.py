@@ -89,16 +89,22 @@ def _flag(deployment: Mapping[str, Any] | None, name: str) -> list[str]:
 def table(seen: Mapping[str, Mapping[str, Any]]) -> list[str]:
     """Lines for the eye: a header, then a row for each context and member."""
     control: Mapping[str, Any] = next((entry for entry in seen.values() if entry.get("plane") == "control"), {})
+    listed = [known for entry in seen.values() for member in entry["members"] for known in member["members"]]
+    urls = {known["id"]: known["peer_urls"] for known in listed}
     rows = [_HEADER]
     for context, entry in seen.items():
         members = entry["members"] or [None]
-        rows += [_row(context, entry, member, control) for member in members]
+        rows += [_row(context, entry, member, control, urls) for member in members]
     widths = [max(len(row[column]) for row in rows) for column in range(len(_HEADER))]
     return ["  ".join(cell.ljust(width) for cell, width in zip(row, widths)).rstrip() for row in rows]
 
 
 def _row(
-    context: str, entry: Mapping[str, Any], member: Mapping[str, Any] | None, control: Mapping[str, Any]
+    context: str,
+    entry: Mapping[str, Any],
+    member: Mapping[str, Any] | None,
+    control: Mapping[str, Any],
+    urls: Mapping[str, Sequence[str]],
 ) -> tuple[str, ...]:
     api = entry.get("version") or f"silent: {entry['error']}"
     view = _view(context, entry, control)
@@ -106,8 +112,7 @@ def _row(
         return (context, api, view, "-", "-", "-", entry.get("server", "-"))
     leads = bool(member["member_id"]) and member["member_id"] == member["leader_id"]
     name = f"{int(member['member_id']):x}" if member["member_id"] else "-"
-    urls = [url for known in member["members"] if known["id"] == member["member_id"] for url in known["peer_urls"]]
-    addresses = ", ".join([member["address"] or "-", *urls])
+    addresses = ", ".join([member["address"] or "-", *urls.get(member["member_id"], [])])
     reads = name if member["linearizable"] or name == "-" else f"{name} (no quorum)"
     return (context, api, view, f"{member['pod']} {member['phase']}", reads, "leader" if leads else "-", addresses)
 

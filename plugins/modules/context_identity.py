@@ -23,11 +23,6 @@ options:
     description: The UID that this context had before. Empty to accept any.
     type: str
     default: ""
-  namespaces:
-    description: Namespaces to look for.
-    type: list
-    elements: str
-    default: []
 """
 
 EXAMPLES = r"""
@@ -49,7 +44,6 @@ identity:
     version: {description: Version of the API server., type: str, returned: always, sample: v1.34.4}
     server: {description: Address of the API server., type: str, returned: always}
     ca_hash: {description: SHA-256 of the CA certificate., type: str, returned: always}
-    missing_namespaces: {description: Those of O(namespaces) that do not exist., type: list, elements: str, returned: always}
 """
 
 from ansible_collections.kubeblocks.multicluster.plugins.module_utils._runner import run_module

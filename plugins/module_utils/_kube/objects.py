@@ -6,13 +6,15 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
-# Kinds that this collection writes itself: apiVersion/kind → plural name, whether it lives in a namespace.
+# Kinds that this collection compares or writes itself: apiVersion/kind → plural name, whether it lives in a namespace.
 KINDS = {
     ("v1", "Namespace"): ("namespaces", False),
     ("v1", "Secret"): ("secrets", True),
     ("v1", "ConfigMap"): ("configmaps", True),
     ("v1", "Service"): ("services", True),
+    ("v1", "ServiceAccount"): ("serviceaccounts", True),
     ("rbac.authorization.k8s.io/v1", "ClusterRole"): ("clusterroles", False),
+    ("rbac.authorization.k8s.io/v1", "ClusterRoleBinding"): ("clusterrolebindings", False),
     ("apiextensions.k8s.io/v1", "CustomResourceDefinition"): ("customresourcedefinitions", False),
     ("coordination.k8s.io/v1", "Lease"): ("leases", True),
     ("apps.kubeblocks.io/v1", "Cluster"): ("clusters", True),
