@@ -1,0 +1,147 @@
+"""What the tests share: running playbooks and modules, reading the audit logs."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import subprocess
+import sys
+from collections import Counter
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from lab.build.tools import tools
+from lab.cluster.processes import audit_log
+from lab.settings import Lab
+
+ROOT = Path(__file__).parent.parent
+TREE = ROOT / ".cache" / "tree"
+BIN = Path(sys.executable).parent
+_ANSI = re.compile(r"\x1b\[[0-9;]*m")
+USER = "lab-admin"
+
+
+def environment(**extra: str) -> dict[str, str]:
+    """The environment of ``make``, with the lab's helm and kubectl on the PATH."""
+    import sysconfig
+
+    path = f"{BIN}:{tools()}:{os.environ['PATH']}"
+    collections = f"{TREE}:{sysconfig.get_path('purelib')}"
+    return {
+        **os.environ,
+        "PATH": path,
+        "ANSIBLE_COLLECTIONS_PATH": collections,
+        "ANSIBLE_CONFIG": str(ROOT / "ansible.cfg"),
+        "ANSIBLE_NOCOLOR": "1",
+        **extra,
+    }
+
+
+@dataclass(frozen=True)
+class Played:
+    """How a playbook ended: exit code, what it printed, and the last line of each host."""
+
+    code: int
+    output: str
+
+    @property
+    def changed(self) -> dict[str, int]:
+        return {host: int(count) for host, count in re.findall(r"^(\S+)\s+: ok=.*?changed=(\d+)", self.output, re.M)}
+
+
+def command(lab: Lab, *words: str, inventory: Path | None = None) -> list[str]:
+    return [str(BIN / "ansible-playbook"), "-i", str(inventory or lab.inventory), *words]
+
+
+def play(lab: Lab, *words: str, inventory: Path | None = None, timeout: float = 600, **extra: str) -> Played:
+    """Run ansible-playbook to its end."""
+    done = subprocess.run(
+        command(lab, *words, inventory=inventory),
+        capture_output=True,
+        text=True,
+        cwd=ROOT,
+        env=environment(**extra),
+        timeout=timeout,
+        check=False,
+    )
+    return Played(done.returncode, _ANSI.sub("", done.stdout + done.stderr))
+
+
+def module(lab: Lab, name: str, arguments: dict[str, Any], *, body: str, check: bool = False) -> dict[str, Any]:
+    """One module through one of its bodies (``action`` or ``module``): the result of its task."""
+    words = ["localhost", "-i", "localhost,", "-c", "local", "-m", f"kubeblocks.multicluster.{name}"]
+    words += ["-a", json.dumps(arguments), "-e", f"ansible_python_interpreter={sys.executable}"]
+    words += ["-e", json.dumps({"kubeblocks_in_process": body == "action"})]
+    words += ["--diff", *(["--check"] if check else [])]
+    done = subprocess.run(
+        [str(BIN / "ansible"), *words],
+        capture_output=True,
+        text=True,
+        cwd=ROOT,
+        env=environment(ANSIBLE_STDOUT_CALLBACK="ansible.builtin.json", ANSIBLE_LOAD_CALLBACK_PLUGINS="1"),
+        timeout=120,
+        check=False,
+    )
+    try:
+        printed = json.loads(done.stdout[done.stdout.index("{") :])
+    except ValueError as problem:
+        raise AssertionError(f"no result: {done.stdout}\n{done.stderr}") from problem
+    result: dict[str, Any] = printed["plays"][0]["tasks"][0]["hosts"]["localhost"]
+    return result
+
+
+def kubectl(lab: Lab, context: str, *words: str, stdin: str | None = None) -> str:
+    done = subprocess.run(
+        [str(tools() / "kubectl"), "--kubeconfig", str(lab.kubeconfig), "--context", context, *words],
+        capture_output=True,
+        text=True,
+        input=stdin,
+        timeout=120,
+        check=False,
+    )
+    assert done.returncode == 0, f"kubectl {' '.join(words)}: {done.stderr}"
+    return done.stdout
+
+
+class Audit:
+    """Requests of the person's credential since this object was made, from every API server's audit log."""
+
+    def __init__(self, lab: Lab, user: str = USER) -> None:
+        self.lab = lab
+        self.user = user
+        self._start = {node.name: self._size(audit_log(node)) for node in lab.nodes}
+
+    @staticmethod
+    def _size(path: Path) -> int:
+        return path.stat().st_size if path.exists() else 0
+
+    def events(self, context: str) -> list[dict[str, Any]]:
+        path = audit_log(self.lab.node(context))
+        with path.open("rb") as log:
+            log.seek(self._start[context])
+            lines = log.read().splitlines()
+        found = [json.loads(line) for line in lines]
+        return [event for event in found if event["user"]["username"] == self.user]
+
+    def writes(self) -> dict[str, list[str]]:
+        """Context → what was written. Access reviews, dry runs, token requests' reviews and exec are no writes."""
+        return {
+            node.name: [
+                f"{event['verb']} {event['requestURI']}" for event in self.events(node.name) if _persists(event)
+            ]
+            for node in self.lab.nodes
+        }
+
+    def count(self, context: str) -> Counter[str]:
+        return Counter(event["verb"] for event in self.events(context))
+
+
+def _persists(event: dict[str, Any]) -> bool:
+    if event["verb"] not in ("create", "update", "patch", "delete", "deletecollection"):
+        return False
+    reference = event.get("objectRef", {})
+    review = reference.get("resource", "").endswith("accessreviews")
+    executes = reference.get("subresource") == "exec"
+    return not (review or executes or "dryRun=All" in event["requestURI"])
