@@ -139,7 +139,7 @@ def main() -> int:
             started = time.monotonic()
             list(pool.map(Peer.look, peers.values()))
             offers = {name: peer.offer for name, peer in peers.items()}
-            list(pool.map(lambda name: peers[name].give(wanted(name, offers)), peers))
+            list(pool.map(Peer.give, peers.values(), [wanted(name, offers) for name in peers]))
             time.sleep(max(0.0, _PERIOD - (time.monotonic() - started)))
 
 

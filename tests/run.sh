@@ -10,7 +10,7 @@ lint() {
   ruff check .
   ruff format --check .
   mypy lab tests/unit
-  mypy --explicit-package-bases --namespace-packages plugins
+  (cd "$tree" && mypy --config-file "$OLDPWD/pyproject.toml" -p ansible_collections.kubeblocks.multicluster.plugins)
   yamllint --strict .
   shellcheck_all
   (cd "$collection" && ansible-lint --offline --profile production)

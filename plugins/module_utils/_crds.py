@@ -6,15 +6,20 @@ from __future__ import annotations
 import hashlib
 import json
 import urllib.error
-import urllib.request
+from pathlib import Path
 from typing import Any
 
-import yaml
+from ansible.module_utils.urls import open_url
 
 from ansible_collections.kubeblocks.multicluster.plugins.module_utils._kube.client import Client
 from ansible_collections.kubeblocks.multicluster.plugins.module_utils._kube.errors import Failed
 from ansible_collections.kubeblocks.multicluster.plugins.module_utils._kube.objects import path_of
 from ansible_collections.kubeblocks.multicluster.plugins.module_utils._runner import AUTH_SPEC, Call
+
+try:
+    import yaml
+except ImportError:
+    pass  # the package kubernetes brings it, and the runner says so where that is missing
 
 SPEC: dict[str, Any] = {
     **AUTH_SPEC,
@@ -31,10 +36,7 @@ def run(call: Call) -> dict[str, Any]:
     client, source = call.client(), call.params["source"]
     path = f"/api/v1/namespaces/{call.params['namespace']}/configmaps/{_RECORD}"
     recorded = json.loads(((client.get(path) or {}).get("data") or {}).get("record", "{}"))
-    live = {
-        item["metadata"]["name"]: item["metadata"]["generation"]
-        for item in client.list(_LIST, metadata_only=True)
-    }
+    live = {item["metadata"]["name"]: item["metadata"]["generation"] for item in client.list(_LIST, metadata_only=True)}
     text = None if _is_address(source) else _read(source)
     version = source if text is None else hashlib.sha256(text.encode()).hexdigest()
     if recorded.get("version") == version and recorded["generations"].items() <= live.items():
@@ -44,7 +46,7 @@ def run(call: Call) -> dict[str, Any]:
     names = [body["metadata"]["name"] for body in drifted]
     diff = {
         "before": {name: f"generation {live[name]}" if name in live else "absent" for name in names},
-        "after": {name: f"as in {source}" for name in names},
+        "after": dict.fromkeys(names, f"as in {source}"),
     }
     if not call.check_mode:
         generations = {**recorded.get("generations", {}), **_apply(client, drifted)}
@@ -94,8 +96,7 @@ def _is_address(source: str) -> bool:
 
 def _read(source: str) -> str:
     try:
-        with open(source, encoding="utf-8") as file:
-            return file.read()
+        return Path(source).expanduser().read_text(encoding="utf-8")
     except OSError as problem:
         raise Failed(
             f"cannot read the CRDs from {source}: {problem.strerror}. Set kubeblocks_crds to a file or an address."
@@ -104,7 +105,7 @@ def _read(source: str) -> str:
 
 def _download(source: str) -> str:
     try:
-        with urllib.request.urlopen(source, timeout=_DOWNLOAD_SECONDS) as answer:
+        with open_url(source, timeout=_DOWNLOAD_SECONDS) as answer:
             text: str = answer.read().decode()
             return text
     except (urllib.error.URLError, OSError) as problem:

@@ -29,7 +29,7 @@ SPEC: dict[str, Any] = {
     "name": {"type": "str", "default": "kubeblocks-contexts"},
     "service_account": {"type": "str", "default": "kubeblocks-operator"},
     "service_account_namespace": {"type": "str", "default": "kb-system"},
-    "token_seconds": {"type": "int", "default": 365 * 24 * 3600},
+    "token_seconds": {"type": "int", "default": 365 * 24 * 3600, "no_log": False},
 }
 _DEADLINE = 30.0
 

@@ -130,7 +130,8 @@ def look(params: Mapping[str, Any]) -> tuple[list[dict[str, Any]], list[str], st
         return _phase_of_cluster(client, params) if control else members(client, params)
 
     answers, failures = ask_all(places, ask, params["request_timeout"] + 4 * _EXEC_SECONDS)
-    samples = [sample for context in places if places[context]["plane"] == "data" for sample in answers.get(context, [])]
+    planes = [context for context, place in places.items() if place["plane"] == "data"]
+    samples = [sample for context in planes for sample in answers.get(context, [])]
     phases = [answers[context] for context in answers if places[context]["plane"] == "control"]
     silent = [str(problem) for problem in failures.values()]
     return samples, silent + problems_of(samples, params["replicas"]), phases[0] if phases else ""

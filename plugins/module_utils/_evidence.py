@@ -68,7 +68,7 @@ def _of_plane(client: Client, plane: str, namespace: str) -> dict[str, Any]:
             if entry["metadata"].get("annotations", {}).get(_DEFAULT_CLASS) == "true"
         )
     else:
-        now = datetime.datetime.now(datetime.timezone.utc)
+        now = datetime.datetime.now(datetime.UTC)
         ours = interrupted_releases(read_lease(client, namespace), now)
         found["releases"] = [
             {**release, "ours": release["name"] in ours} for release in list_releases(client, namespace)
@@ -83,7 +83,7 @@ def denied(client: Client, rights: Iterable[Right]) -> list[Right]:
         return []
     with ThreadPoolExecutor(4) as pool:
         answers = list(pool.map(lambda right: _allowed(client, right), wanted))
-    return [right for right, allowed in zip(wanted, answers) if not allowed]
+    return [right for right, allowed in zip(wanted, answers, strict=True) if not allowed]
 
 
 def _allowed(client: Client, right: Right) -> bool:

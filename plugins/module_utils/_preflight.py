@@ -139,4 +139,7 @@ def table(found: Sequence[Finding], accepted: set[str]) -> list[str]:
         for finding in found
     ]
     widths = [max(len(row[column]) for row in rows) for column in range(3)]
-    return ["  ".join([*(cell.ljust(width) for cell, width in zip(row, widths)), row[3]]).rstrip() for row in rows]
+    return [
+        "  ".join([*(cell.ljust(width) for cell, width in zip(row, widths, strict=True)), row[3]]).rstrip()
+        for row in rows
+    ]

@@ -44,7 +44,7 @@ def run(call: Call) -> dict[str, Any]:
         return {"releases": {}}
     if not call.check_mode:
         _await_orphans(call, client)
-    now = datetime.datetime.now(datetime.timezone.utc)
+    now = datetime.datetime.now(datetime.UTC)
     interrupted = interrupted_releases(read_lease(client, namespace), now)
     records = {record["name"]: record for record in list_releases(client, namespace)}
     pending = [
@@ -90,9 +90,7 @@ def _await_orphans(call: Call, client: Client) -> None:
 
 
 def _require_ours(client: Client, pending: list[dict[str, Any]], interrupted: set[str]) -> None:
-    strangers = [
-        record for record in pending if record["name"] not in interrupted and record["status"] != "failed"
-    ]
+    strangers = [record for record in pending if record["name"] not in interrupted and record["status"] != "failed"]
     if strangers:
         record = strangers[0]
         raise Failed(

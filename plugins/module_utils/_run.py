@@ -118,7 +118,7 @@ def interrupted_releases(lease: dict[str, Any] | None, now: datetime.datetime) -
 
 def take_lease(client: Client, namespace: str, releases: list[str]) -> None:
     """Hold the Lease and note the releases that come next. Raises Failed while another run lives."""
-    now = datetime.datetime.now(datetime.timezone.utc)
+    now = datetime.datetime.now(datetime.UTC)
     lease = read_lease(client, namespace)
     mine = str(this_run())
     other = holder(lease, now)
@@ -140,7 +140,7 @@ def release_lease(client: Client, namespace: str) -> None:
     lease = read_lease(client, namespace)
     if lease is None or lease.get("spec", {}).get("holderIdentity") != str(this_run()):
         return
-    now = datetime.datetime.now(datetime.timezone.utc)
+    now = datetime.datetime.now(datetime.UTC)
     body = _lease(namespace, "", now, [])
     body["metadata"]["resourceVersion"] = lease["metadata"]["resourceVersion"]
     client.replace(f"{_leases(namespace)}/{LEASE}", body)

@@ -3,9 +3,11 @@
 
 from __future__ import annotations
 
+import os
 import re
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 
 from ansible.module_utils.basic import AnsibleModule
@@ -74,9 +76,7 @@ def access(place: dict[str, Any], timeout: float) -> Access:
 
 def default_kubeconfig() -> str:
     """``KUBECONFIG`` or ``~/.kube/config``, as kubectl does it."""
-    import os
-
-    return os.environ.get("KUBECONFIG") or os.path.expanduser("~/.kube/config")
+    return os.environ.get("KUBECONFIG") or str(Path.home() / ".kube" / "config")
 
 
 def outcome(run: Run, call: Call) -> dict[str, Any]:
@@ -93,7 +93,8 @@ def outcome(run: Run, call: Call) -> dict[str, Any]:
         result = {"changed": False, "failed": True, "msg": str(problem)}
     if call.warnings:
         result["warnings"] = list(call.warnings)
-    return _scrubbed(result)
+    scrubbed: dict[str, Any] = _scrubbed(result)
+    return scrubbed
 
 
 def _scrubbed(value: Any) -> Any:

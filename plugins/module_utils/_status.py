@@ -10,6 +10,7 @@ from ansible_collections.kubeblocks.multicluster.plugins.module_utils import _et
 from ansible_collections.kubeblocks.multicluster.plugins.module_utils._kube.client import Client
 from ansible_collections.kubeblocks.multicluster.plugins.module_utils._kube.errors import ContextError
 from ansible_collections.kubeblocks.multicluster.plugins.module_utils._kube.parallel import ask_all
+from ansible_collections.kubeblocks.multicluster.plugins.module_utils._rules.members import problems_of
 from ansible_collections.kubeblocks.multicluster.plugins.module_utils._runner import CONTEXTS_SPEC, Call, access
 
 SPEC: dict[str, Any] = {
@@ -44,7 +45,7 @@ def _problems(
     seen: Mapping[str, Mapping[str, Any]], samples: Sequence[Mapping[str, Any]], params: Mapping[str, Any]
 ) -> list[str]:
     silent = [f"{context}: {entry['error']}" for context, entry in seen.items() if entry["error"]]
-    return silent + (_etcd.problems_of(samples, params["replicas"]) if samples else ["no member was found"])
+    return silent + (problems_of(samples, params["replicas"]) if samples else ["no member was found"])
 
 
 def _reason(problem: Exception) -> str:
@@ -91,12 +92,12 @@ def table(seen: Mapping[str, Mapping[str, Any]]) -> list[str]:
     control: Mapping[str, Any] = next((entry for entry in seen.values() if entry.get("plane") == "control"), {})
     listed = [known for entry in seen.values() for member in entry["members"] for known in member["members"]]
     urls = {known["id"]: known["peer_urls"] for known in listed}
-    rows = [_HEADER]
+    rows: list[tuple[str, ...]] = [_HEADER]
     for context, entry in seen.items():
         members = entry["members"] or [None]
         rows += [_row(context, entry, member, control, urls) for member in members]
     widths = [max(len(row[column]) for row in rows) for column in range(len(_HEADER))]
-    return ["  ".join(cell.ljust(width) for cell, width in zip(row, widths)).rstrip() for row in rows]
+    return ["  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip() for row in rows]
 
 
 def _row(

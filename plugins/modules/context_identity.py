@@ -46,8 +46,8 @@ identity:
     ca_hash: {description: SHA-256 of the CA certificate., type: str, returned: always}
 """
 
-from ansible_collections.kubeblocks.multicluster.plugins.module_utils._runner import run_module
 from ansible_collections.kubeblocks.multicluster.plugins.module_utils._identity import SPEC, run
+from ansible_collections.kubeblocks.multicluster.plugins.module_utils._runner import run_module
 
 
 def main() -> None:

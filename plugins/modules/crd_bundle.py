@@ -12,7 +12,8 @@ author:
   - The kubeblocks.multicluster authors (@kubeblocks)
 description:
   - Applies every CRD of a file or address by server-side apply.
-  - What was applied is recorded in a ConfigMap with each CRD's generation, so that a second run asks two questions and changes nothing, and a CRD that somebody edited is put right.
+  - What was applied is recorded in a ConfigMap with each CRD's generation.
+  - A second run thus asks two questions and changes nothing, and a CRD that somebody edited is put right.
   - CRDs that the file no longer holds are left alone.
 extends_documentation_fragment:
   - kubeblocks.multicluster._auth
@@ -51,8 +52,8 @@ results:
     changed: {description: Whether it was written., type: bool, returned: always}
 """
 
-from ansible_collections.kubeblocks.multicluster.plugins.module_utils._runner import run_module
 from ansible_collections.kubeblocks.multicluster.plugins.module_utils._crds import SPEC, run
+from ansible_collections.kubeblocks.multicluster.plugins.module_utils._runner import run_module
 
 
 def main() -> None:

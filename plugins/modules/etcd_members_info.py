@@ -11,7 +11,7 @@ version_added: 0.1.0
 author:
   - The kubeblocks.multicluster authors (@kubeblocks)
 description:
-  - Asks each member through the API of the cluster that it runs in: its status, a linearizable read, the member list.
+  - Asks each member, through the API of the cluster that it runs in, for its status, a linearizable read, the member list.
   - KubeBlocks' own status says C(Running) long after a cluster is lost, and C(Failed) while all is well; etcd itself does not.
   - With O(wait) it asks until the members are one etcd, and shows each change of the picture.
 extends_documentation_fragment:
@@ -76,7 +76,10 @@ EXAMPLES = r"""
 
 RETURN = r"""
 etcd_members:
-  description: "One entry for each Pod: C(context), C(pod), C(phase), C(address), C(cluster_id), C(member_id), C(leader_id), C(version), C(linearizable), C(members), C(error)."
+  description:
+    - "One entry for each Pod: C(context), C(pod), C(phase), C(address), C(cluster_id), C(member_id), C(leader_id),
+      C(version), C(linearizable), C(members), C(error)."
+    - The member list is read through the leader only, and empty in the other entries.
   returned: success
   type: list
   elements: dict
@@ -99,8 +102,8 @@ waited:
   type: float
 """
 
-from ansible_collections.kubeblocks.multicluster.plugins.module_utils._runner import run_module
 from ansible_collections.kubeblocks.multicluster.plugins.module_utils._etcd import SPEC, run
+from ansible_collections.kubeblocks.multicluster.plugins.module_utils._runner import run_module
 
 
 def main() -> None:

@@ -56,8 +56,8 @@ releases:
   type: dict
 """
 
-from ansible_collections.kubeblocks.multicluster.plugins.module_utils._runner import run_module
 from ansible_collections.kubeblocks.multicluster.plugins.module_utils._release import SPEC, run
+from ansible_collections.kubeblocks.multicluster.plugins.module_utils._runner import run_module
 
 
 def main() -> None:

@@ -55,8 +55,8 @@ differences:
   elements: str
 """
 
-from ansible_collections.kubeblocks.multicluster.plugins.module_utils._runner import run_module
 from ansible_collections.kubeblocks.multicluster.plugins.module_utils._drift import SPEC, run
+from ansible_collections.kubeblocks.multicluster.plugins.module_utils._runner import run_module
 
 
 def main() -> None:

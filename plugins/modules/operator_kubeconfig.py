@@ -67,8 +67,8 @@ tokens:
   elements: dict
 """
 
-from ansible_collections.kubeblocks.multicluster.plugins.module_utils._runner import run_module
 from ansible_collections.kubeblocks.multicluster.plugins.module_utils._credentials import SPEC, run
+from ansible_collections.kubeblocks.multicluster.plugins.module_utils._runner import run_module
 
 
 def main() -> None:

@@ -8,6 +8,7 @@ import os
 import ssl
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 from urllib.parse import urlencode
 
@@ -65,8 +66,7 @@ class Client:
         path = self.configuration.ssl_ca_cert
         if not path:
             return b""
-        with open(path, "rb") as file:
-            return file.read()
+        return Path(path).read_bytes()
 
     def get(self, path: str, *, missing_ok: bool = True) -> Any:
         """The object at a path; None where the server says 404."""
@@ -96,7 +96,9 @@ class Client:
     def delete(self, path: str) -> Any:
         return self._send("delete", path, missing_ok=True)
 
-    def execute(self, namespace: str, pod: str, container: str, command: Sequence[str], timeout: float) -> tuple[int, str]:
+    def execute(
+        self, namespace: str, pod: str, container: str, command: Sequence[str], timeout: float
+    ) -> tuple[int, str]:
         """Run a command in a container: its exit code and what it printed. Raises ContextError if it cannot run."""
         what = f"Pod {namespace}/{pod} container {container}"
         path = f"/api/v1/namespaces/{namespace}/pods/{pod}/exec"
@@ -198,7 +200,7 @@ def _configuration(access: Access) -> Any:
 
 def contexts_of(kubeconfig: str) -> list[str]:
     """Names of the contexts in a kubeconfig, or in several joined like ``KUBECONFIG``; empty if none can be read."""
-    if not any(os.path.exists(os.path.expanduser(path)) for path in kubeconfig.split(os.pathsep)):
+    if not any(Path(path).expanduser().exists() for path in kubeconfig.split(os.pathsep)):
         return []
     try:
         merged = KubeConfigMerger(kubeconfig).config

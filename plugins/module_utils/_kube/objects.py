@@ -42,7 +42,7 @@ def contains(found: Any, wanted: Any) -> bool:
         return (
             isinstance(found, list)
             and len(found) == len(wanted)
-            and all(contains(one, other) for one, other in zip(found, wanted))
+            and all(contains(one, other) for one, other in zip(found, wanted, strict=True))
         )
     return bool(found == wanted)
 
@@ -52,7 +52,7 @@ def restricted(found: Any, wanted: Any) -> Any:
     if isinstance(wanted, dict) and isinstance(found, dict):
         return {key: restricted(found[key], value) for key, value in wanted.items() if key in found}
     if isinstance(wanted, list) and isinstance(found, list) and len(found) == len(wanted):
-        return [restricted(one, other) for one, other in zip(found, wanted)]
+        return [restricted(one, other) for one, other in zip(found, wanted, strict=True)]
     return found
 
 
@@ -101,4 +101,6 @@ class Change:
 
 def plan(found: list[dict[str, Any] | None], wanted: list[dict[str, Any]]) -> list[Change]:
     """What has to be written, in the order of ``wanted``."""
-    return [Change(one, other) for one, other in zip(found, wanted) if one is None or not contains(one, other)]
+    return [
+        Change(one, other) for one, other in zip(found, wanted, strict=True) if one is None or not contains(one, other)
+    ]

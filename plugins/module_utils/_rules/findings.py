@@ -143,7 +143,7 @@ def of_crds(name: str, crds: Sequence[str]) -> list[Finding]:
             FAIL,
             f"this data plane has CRDs of KubeBlocks ({shown})",
             "its garbage collector takes the members' Services, Pods and volumes for orphans and deletes them",
-            "Remove the CRDs of *.kubeblocks.io from this cluster, after making sure that no database of its own uses them",
+            "Make sure that no database of its own uses them, then remove the CRDs of *.kubeblocks.io here",
         )
     ]
 
@@ -296,7 +296,7 @@ def of_placement(
             "placement.fragile",
             "placement",
             WARN,
-            f"{replicas} voters need {quorum(replicas)} and may lose {tolerated(replicas)}, and they lie like this: {listed}",
+            f"{replicas} voters need {quorum(replicas)}, may lose {tolerated(replicas)}, and lie like this: {listed}",
             "the loss of the largest failure domain stops all writes",
             "Use three or more failure domains and an odd number of members that spreads evenly",
         )

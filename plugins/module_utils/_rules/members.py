@@ -10,9 +10,9 @@ from typing import Any
 def problems_of(samples: Sequence[Mapping[str, Any]], replicas: int) -> list[str]:
     """What is missing to one etcd of ``replicas`` members; empty if nothing is.
 
-    A sample: ``context``, ``pod``, ``phase`` (what the Pod says), ``cluster_id``, ``member_id``, ``leader_id`` (0: none),
-    ``linearizable`` (a read through this member went through the quorum), ``error``; ``members`` where the list was read:
-    dictionaries with ``id``, ``name``, ``learner``.
+    A sample: ``context``, ``pod``, ``phase`` (what the Pod says), ``cluster_id``, ``member_id``, ``leader_id``
+    (0: none), ``linearizable`` (a read through this member went through the quorum), ``error``; ``members`` where the
+    list was read: dictionaries with ``id``, ``name``, ``learner``.
     """
     found = [f"{sample['context']} {sample['pod']}: {sample['phase']}" for sample in samples if sample["error"]]
     answering = [sample for sample in samples if not sample["error"]]
