@@ -6,6 +6,7 @@ from __future__ import annotations
 import hashlib
 import json
 import urllib.error
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -16,10 +17,8 @@ from ansible_collections.kubeblocks.multicluster.plugins.module_utils._kube.erro
 from ansible_collections.kubeblocks.multicluster.plugins.module_utils._kube.objects import path_of
 from ansible_collections.kubeblocks.multicluster.plugins.module_utils._runner import AUTH_SPEC, Call
 
-try:
+with suppress(ImportError):  # the package kubernetes brings it, and the runner says so where that is missing
     import yaml
-except ImportError:
-    pass  # the package kubernetes brings it, and the runner says so where that is missing
 
 SPEC: dict[str, Any] = {
     **AUTH_SPEC,

@@ -15,7 +15,11 @@ from ansible_collections.kubeblocks.multicluster.plugins.module_utils._access im
 from ansible_collections.kubeblocks.multicluster.plugins.module_utils._kube.client import Access, Client
 from ansible_collections.kubeblocks.multicluster.plugins.module_utils._kube.errors import ContextError
 from ansible_collections.kubeblocks.multicluster.plugins.module_utils._operator import list_releases
-from ansible_collections.kubeblocks.multicluster.plugins.module_utils._run import interrupted_releases, read_lease
+from ansible_collections.kubeblocks.multicluster.plugins.module_utils._run import (
+    interrupted_releases,
+    read_lease,
+    this_run,
+)
 
 _DEFAULT_CLASS = "storageclass.kubernetes.io/is-default-class"
 _HELM_SECONDS = 60
@@ -69,7 +73,7 @@ def _of_plane(client: Client, plane: str, namespace: str) -> dict[str, Any]:
         )
     else:
         now = datetime.datetime.now(datetime.UTC)
-        ours = interrupted_releases(read_lease(client, namespace), now)
+        ours = interrupted_releases(read_lease(client, namespace), now, str(this_run()))
         found["releases"] = [
             {**release, "ours": release["name"] in ours} for release in list_releases(client, namespace)
         ]

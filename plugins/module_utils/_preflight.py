@@ -140,6 +140,6 @@ def table(found: Sequence[Finding], accepted: set[str]) -> list[str]:
     ]
     widths = [max(len(row[column]) for row in rows) for column in range(3)]
     return [
-        "  ".join([*(cell.ljust(width) for cell, width in zip(row, widths, strict=True)), row[3]]).rstrip()
+        "  ".join([*(cell.ljust(width) for cell, width in zip(row[:3], widths, strict=True)), row[3]]).rstrip()
         for row in rows
     ]

@@ -21,6 +21,7 @@ from ansible_collections.kubeblocks.multicluster.plugins.module_utils._run impor
     read_lease,
     release_lease,
     take_lease,
+    this_run,
 )
 from ansible_collections.kubeblocks.multicluster.plugins.module_utils._runner import AUTH_SPEC, Call
 
@@ -28,6 +29,7 @@ SPEC: dict[str, Any] = {
     **AUTH_SPEC,
     "namespace": {"type": "str", "default": "kb-system"},
     "releases": {"type": "list", "elements": "str", "default": []},
+    "run_id": {"type": "str", "default": ""},
     "state": {"type": "str", "default": "claimed", "choices": ["claimed", "released"]},
 }
 
@@ -38,14 +40,15 @@ _ORPHAN_SECONDS = 600
 def run(call: Call) -> dict[str, Any]:
     """Hold the Lease for these releases, or give it back. Clearing a dead run's release counts as a change."""
     client, namespace = call.client(), call.params["namespace"]
+    mine = call.params["run_id"] or str(this_run())
     if call.params["state"] == "released":
         if not call.check_mode:
-            release_lease(client, namespace)
+            release_lease(client, namespace, mine)
         return {"releases": {}}
     if not call.check_mode:
         _await_orphans(call, client)
     now = datetime.datetime.now(datetime.UTC)
-    interrupted = interrupted_releases(read_lease(client, namespace), now)
+    interrupted = interrupted_releases(read_lease(client, namespace), now, mine)
     records = {record["name"]: record for record in list_releases(client, namespace)}
     pending = [
         records[name]
@@ -55,7 +58,7 @@ def run(call: Call) -> dict[str, Any]:
     ]
     _require_ours(client, pending, interrupted)
     if not call.check_mode:
-        take_lease(client, namespace, call.params["releases"])
+        take_lease(client, namespace, call.params["releases"], mine)
         for record in pending:
             client.delete(release_path(namespace, record["secret"]))
     if pending:

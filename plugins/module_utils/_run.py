@@ -16,6 +16,7 @@ from ansible_collections.kubeblocks.multicluster.plugins.module_utils._kube.erro
 
 LEASE = "kubeblocks-multicluster"
 LEASE_SECONDS = 1200  # longer than any single step of a run holds it without renewing
+_PROGRAMS = ("ansible-playbook", "ansible", "ansible-console")
 RELEASES = "kubeblocks.multicluster/releases"  # annotation: Helm releases that the holder is working on
 
 
@@ -40,10 +41,10 @@ class RunId:
 
 
 def this_run() -> RunId:
-    """The ansible-playbook above this process; on a remote host, where there is none, a run of its own."""
+    """The ansible-playbook (or ansible) above this process; on a remote host, where there is none, a run of its own."""
     pid = os.getpid()
     while pid > 1:
-        if any("ansible-playbook" in Path(word).name for word in _words(pid)[:3]):
+        if any(Path(word).name in _PROGRAMS for word in _words(pid)[:3]):
             return RunId(socket.gethostname(), _boot(), pid, _start(pid))
         pid = _parent(pid)
     return RunId(socket.gethostname(), _boot(), 0, uuid.uuid4().hex[:8])
@@ -108,19 +109,18 @@ def holder(lease: dict[str, Any] | None, now: datetime.datetime) -> str:
     return name if now < renewed + limit else ""
 
 
-def interrupted_releases(lease: dict[str, Any] | None, now: datetime.datetime) -> set[str]:
-    """Helm releases that a run had begun which no longer holds the Lease."""
-    if lease is None or holder(lease, now) not in ("", str(this_run())):
+def interrupted_releases(lease: dict[str, Any] | None, now: datetime.datetime, mine: str) -> set[str]:
+    """Helm releases that a run had begun which no longer holds the Lease, or that this run (``mine``) had."""
+    if lease is None or holder(lease, now) not in ("", mine):
         return set()
     text = lease["metadata"].get("annotations", {}).get(RELEASES, "")
     return {name for name in text.split(",") if name}
 
 
-def take_lease(client: Client, namespace: str, releases: list[str]) -> None:
+def take_lease(client: Client, namespace: str, releases: list[str], mine: str) -> None:
     """Hold the Lease and note the releases that come next. Raises Failed while another run lives."""
     now = datetime.datetime.now(datetime.UTC)
     lease = read_lease(client, namespace)
-    mine = str(this_run())
     other = holder(lease, now)
     if other not in ("", mine):
         raise Failed(
@@ -135,10 +135,10 @@ def take_lease(client: Client, namespace: str, releases: list[str]) -> None:
     client.replace(f"{_leases(namespace)}/{LEASE}", body)
 
 
-def release_lease(client: Client, namespace: str) -> None:
+def release_lease(client: Client, namespace: str, mine: str) -> None:
     """Give the Lease back, if this run holds it."""
     lease = read_lease(client, namespace)
-    if lease is None or lease.get("spec", {}).get("holderIdentity") != str(this_run()):
+    if lease is None or lease.get("spec", {}).get("holderIdentity") != mine:
         return
     now = datetime.datetime.now(datetime.UTC)
     body = _lease(namespace, "", now, [])

@@ -29,6 +29,12 @@ options:
     type: list
     elements: str
     default: []
+  run_id:
+    description:
+      - Which run this is, as C(host/boot/process/start).
+      - Without it, the ansible-playbook above this task. On its way to another host, the task is given it by itself.
+    type: str
+    default: ""
   state:
     description: Whether to take the Lease or to give it back.
     type: str

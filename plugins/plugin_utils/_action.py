@@ -9,6 +9,7 @@ from ansible.module_utils.common.parameters import remove_values
 from ansible.plugins.action import ActionBase
 from ansible.utils.display import Display
 
+from ansible_collections.kubeblocks.multicluster.plugins.module_utils._run import this_run
 from ansible_collections.kubeblocks.multicluster.plugins.module_utils._runner import Call, Run, outcome
 
 _IN_PROCESS = "kubeblocks_in_process"
@@ -28,7 +29,10 @@ class InProcess(ActionBase):  # type: ignore[misc]
     def run(self, tmp: str | None = None, task_vars: dict[str, Any] | None = None) -> dict[str, Any]:
         result: dict[str, Any] = super().run(tmp, task_vars)
         if not self._belongs_here(task_vars or {}):
-            module = self._execute_module(task_vars=task_vars, wrap_async=self._task.async_val)
+            arguments = dict(self._task.args)
+            if "run_id" in self.SPEC:  # on another host the module could not know whose run it is
+                arguments.setdefault("run_id", str(this_run()))
+            module = self._execute_module(module_args=arguments, task_vars=task_vars, wrap_async=self._task.async_val)
             return {**result, **module}
         validated, params = self.validate_argument_spec(self.SPEC, **self.RULES)
         call = Call(params, self._task.check_mode, self._task.diff, say=Display().display)

@@ -229,7 +229,8 @@ def _resource(path: str) -> str:
 
 def _reason(problem: BaseException) -> str:
     """The innermost reason, in words: urllib3 wraps them three deep."""
-    if isinstance(problem, (urllib3.exceptions.ConnectTimeoutError, urllib3.exceptions.ReadTimeoutError)):
+    refused = isinstance(problem, urllib3.exceptions.NewConnectionError)  # urllib3 counts it among the time-outs
+    if isinstance(problem, urllib3.exceptions.TimeoutError) and not refused:
         return "no answer in time"
     inner = getattr(problem, "reason", None) or problem.__cause__ or problem.__context__
     if isinstance(inner, BaseException) and inner is not problem:

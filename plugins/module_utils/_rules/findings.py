@@ -38,7 +38,8 @@ class Finding:
         return {**asdict(self), "forcible": self.id not in NEVER_ACCEPTED}
 
     def __str__(self) -> str:
-        return f"{self.context}: {self.seen}. {self.why}. {self.cure}. [{self.id}]"
+        why = self.why[0].upper() + self.why[1:]
+        return f"{self.context}: {self.seen}. {why}. {self.cure}. [{self.id}]"
 
 
 def of_inventory(contexts: Sequence[Mapping[str, Any]]) -> list[Finding]:

@@ -1,0 +1,173 @@
+"""Every module through both of its bodies, against real API servers: equal results, nothing written in check mode."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from lab.build.crds import kubeblocks_crds
+from lab.build.images import REGISTRY
+from lab.outputs import CHARTS
+from lab.settings import Lab
+from support import Audit, kubectl, module
+
+CLUSTER = {"namespace": "two", "name": "two"}
+
+
+def places(lab: Lab) -> list[dict[str, str]]:
+    return [
+        {
+            "name": node.name,
+            "context": node.name,
+            "kubeconfig": str(lab.kubeconfig),
+            "plane": "control" if node.index == 0 else "data",
+        }
+        for node in lab.nodes
+    ]
+
+
+def cases(lab: Lab) -> dict[str, dict[str, Any]]:
+    """Module → options, in an order in which each finds what it stands on."""
+    control = {"kubeconfig": str(lab.kubeconfig), "context": "control"}
+    data = {"kubeconfig": str(lab.kubeconfig), "context": "k8s-1"}
+    account = {"service_account": "default", "service_account_namespace": "two"}
+    return {
+        "context_identity": data,
+        "object_drift_info": {
+            **data,
+            "definitions": [{"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": "three"}}],
+        },
+        "preflight_report": {
+            "contexts": places(lab),
+            "placement": ["k8s-1", "k8s-2", "k8s-3"],
+            "helm_binary": "helm",
+            "storage_class": "none-such",
+            "accept": ["storage.class_missing"],
+            "charts": [{"ref": str(CHARTS / "etcd")}],
+        },
+        "crd_bundle": {**control, "source": str(kubeblocks_crds()), "namespace": "two"},
+        "helm_release_claim": {**control, "namespace": "two", "releases": ["one"]},
+        "operator_kubeconfig": {**control, "namespace": "two", "contexts": places(lab), **account},
+        "cluster_role_replica": {**data, "source_context": "control", "source_kubeconfig": str(lab.kubeconfig)},
+        "etcd_cluster": {**control, **CLUSTER, "placement": ["k8s-1", "k8s-2", "k8s-3"]},
+        "etcd_members_info": {"contexts": places(lab), **CLUSTER},
+        "status_report": {"contexts": places(lab), **CLUSTER},
+    }
+
+
+MODULES = list(cases(Lab("x")))
+WRITERS = ("crd_bundle", "operator_kubeconfig", "cluster_role_replica", "etcd_cluster")
+
+
+@pytest.fixture(scope="module")
+def ground(api_lab: Lab) -> Lab:
+    """A namespace everywhere, a role to copy and a definition that counts as Available."""
+    for node in api_lab.nodes:
+        kubectl(api_lab, node.name, "create", "namespace", "two")
+    kubectl(
+        api_lab,
+        "control",
+        "create",
+        "clusterrole",
+        "kubeblocks-cluster-pod-role",
+        "--verb=create,get,update",
+        "--resource=events",
+    )
+    return api_lab
+
+
+def comparable(result: dict[str, Any]) -> dict[str, Any]:
+    """A result without what differs from call to call: time, and what only a display adds."""
+    left_out = {"waited", "invocation", "warnings", "_ansible_no_log", "action"}
+    return {key: value for key, value in result.items() if key not in left_out and not key.startswith("_ansible")}
+
+
+@pytest.mark.parametrize("name", MODULES)
+def test_check_mode_writes_nothing_and_both_bodies_agree(ground: Lab, name: str) -> None:
+    audit = Audit(ground)
+    results = [module(ground, name, cases(ground)[name], body=body, check=True) for body in ("action", "module")]
+    assert comparable(results[0]) == comparable(results[1])
+    assert not results[0].get("failed"), results[0].get("msg")
+    assert audit.writes() == {node.name: [] for node in ground.nodes}
+    assert results[0]["changed"] is (name in WRITERS)
+
+
+@pytest.mark.parametrize("name", [name for name in MODULES if name not in WRITERS])
+def test_readers_agree_in_both_bodies(ground: Lab, name: str) -> None:
+    results = [module(ground, name, cases(ground)[name], body=body) for body in ("action", "module")]
+    assert comparable(results[0]) == comparable(results[1])
+    assert not results[0].get("failed"), results[0].get("msg")
+
+
+def make_definition_available(lab: Lab) -> None:
+    """What the operator does when it has looked at a definition; there is no operator on these clusters."""
+    body = """
+apiVersion: apps.kubeblocks.io/v1
+kind: ComponentDefinition
+metadata: {name: etcd-3-test}
+spec: {runtime: {containers: [{name: etcd}]}}
+"""
+    kubectl(lab, "control", "apply", "-f", "-", stdin=body)
+    status = '{"status": {"phase": "Available"}}'
+    kubectl(
+        lab,
+        "control",
+        "patch",
+        "componentdefinition",
+        "etcd-3-test",
+        "--subresource=status",
+        "--type=merge",
+        "-p",
+        status,
+    )
+
+
+UNDO = {
+    "crd_bundle": [["delete", "configmap", "-n", "two", "kubeblocks-multicluster-crds"], ["delete", "crd", "--all"]],
+    "operator_kubeconfig": [["delete", "secret", "-n", "two", "kubeblocks-contexts"]],
+    "cluster_role_replica": [["delete", "clusterrole", "kubeblocks-cluster-pod-role"]],
+    "etcd_cluster": [["delete", "clusters.apps.kubeblocks.io", "-n", "two", "two"]],
+}
+
+
+def without_life(name: str, result: dict[str, Any]) -> dict[str, Any]:
+    """Tokens are minted at different seconds, all else is equal."""
+    found = comparable(result)
+    if name == "operator_kubeconfig":
+        found = {**found, "tokens": [{**token, "expires": ""} for token in found["tokens"]]}
+    return found
+
+
+@pytest.mark.parametrize("name", WRITERS)
+def test_writers_agree_and_a_second_run_changes_nothing(ground: Lab, name: str) -> None:
+    if name == "etcd_cluster":
+        make_definition_available(ground)
+    context = "k8s-1" if name == "cluster_role_replica" else "control"
+    first = {}
+    for body in ("action", "module"):
+        first[body] = module(ground, name, cases(ground)[name], body=body)
+        assert first[body].get("changed"), first[body]
+        audit = Audit(ground)
+        second = module(ground, name, cases(ground)[name], body=body)
+        assert second["changed"] is False, second
+        assert audit.writes()[context] == []
+        if body == "action":
+            for words in UNDO[name]:
+                kubectl(ground, context, *words)
+    assert without_life(name, first["action"]) == without_life(name, first["module"])
+
+
+def test_no_token_is_ever_printed(ground: Lab) -> None:
+    secret = kubectl(ground, "control", "get", "secret", "-n", "two", "kubeblocks-contexts", "-o", "json")
+    assert "token-k8s-1" in secret
+    for body in ("action", "module"):
+        for check in (False, True):
+            kubectl(ground, "control", "delete", "secret", "-n", "two", "kubeblocks-contexts", "--ignore-not-found")
+            result = module(ground, "operator_kubeconfig", cases(ground)["operator_kubeconfig"], body=body, check=check)
+            assert "eyJ" not in str(result)
+            assert "*** hidden ***" in str(result["diff"])
+
+
+def test_images_come_from_nowhere() -> None:
+    assert REGISTRY.endswith(".invalid")
