@@ -36,10 +36,14 @@ def processes(name: str) -> set[int]:
 
 
 def _processes_below(folder: Path) -> Iterator[int]:
-    for path in [folder, *folder.rglob("*")]:
-        if path.is_dir():
-            with suppress(OSError):
-                yield from map(int, (path / "cgroup.procs").read_text().split())
+    for path in _tree(folder):
+        with suppress(OSError):
+            yield from map(int, (path / "cgroup.procs").read_text().split())
+
+
+def _tree(folder: Path) -> list[Path]:
+    """The folder and all below it, parents first. cgroups come and go meanwhile: what is gone is left out."""
+    return [Path(path) for path, _, _ in os.walk(folder)]
 
 
 def freeze(name: str) -> None:
@@ -92,8 +96,7 @@ def end(name: str, patience: float = 20.0) -> None:
 def remove(name: str) -> None:
     """Remove the empty cgroup with all below it, and the parents that are empty then."""
     for folder in folders(name):
-        below = [path for path in folder.rglob("*") if path.is_dir()]
-        for path in [*sorted(below, key=lambda path: len(path.parts), reverse=True), folder]:
+        for path in reversed(_tree(folder)):
             _remove_one(path)
         with suppress(OSError):
             folder.parent.rmdir()

@@ -7,7 +7,7 @@ Source of the operator's table: the call sites of KubeBlocks 1.0.x, run for real
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 POD_ROLE = "kubeblocks-cluster-pod-role"
@@ -122,7 +122,7 @@ def data_plane_rights(namespaces: Iterable[str], operator_namespace: str, *, man
         needed += _rights("", "serviceaccounts", ("create", "patch"), namespace=operator_namespace)
         needed += _rights(_RBAC, "clusterrolebindings", ("get", "create", "patch"))
         needed += rights_of(operator_rules())
-    return sorted(set(needed))
+    return _without_implied(needed)
 
 
 def control_plane_rights(namespace: str, cluster_namespaces: Iterable[str]) -> list[Right]:
@@ -143,7 +143,13 @@ def control_plane_rights(namespace: str, cluster_namespaces: Iterable[str]) -> l
     ]
     for other in sorted(set(cluster_namespaces)):
         needed += _rights("apps.kubeblocks.io", "clusters", ("get", "create", "patch"), namespace=other)
-    return sorted(set(needed))
+    return _without_implied(needed)
+
+
+def _without_implied(rights: Iterable[Right]) -> list[Right]:
+    """Each right once, and none for a namespace that is asked for the whole cluster anyway."""
+    wanted = set(rights)
+    return sorted(right for right in wanted if not right.namespace or replace(right, namespace="") not in wanted)
 
 
 def _rights(group: str, resource: str, verbs: Iterable[str], *, namespace: str = "") -> list[Right]:

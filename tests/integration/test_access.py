@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -97,11 +98,19 @@ def test_each_right_removed_is_named(limited: tuple[Lab, Path], table: str) -> N
     client = Client(Access(context, str(path)))
     administrator = Client(Access(context, str(lab.kubeconfig)))
     apply(lab, context, role_objects(rights))
-    assert denied(client, rights) == []
+    assert seen(client, rights, []) == []
     for right in rights:
         _put_rules(administrator, right.namespace, [other for other in rights if other != right])
-        assert denied(client, rights) == [right]
+        assert seen(client, rights, [right]) == [right]
         _put_rules(administrator, right.namespace, rights)
+
+
+def seen(client: Client, rights: list[Right], expected: list[Right]) -> list[Right]:
+    """What is denied, once the API server's authorizer has heard of the last change."""
+    deadline = time.monotonic() + 5
+    while (found := denied(client, rights)) != expected and time.monotonic() < deadline:
+        time.sleep(0.05)
+    return found
 
 
 def _put_rules(client: Client, namespace: str, rights: list[Right]) -> None:
