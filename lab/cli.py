@@ -95,7 +95,11 @@ def _fail(options: argparse.Namespace, say: Say) -> None:
         if not faults.fail(lab, fault, say):
             say(f"{fault.context}: {fault.how} is in force already")
     if fault.how == "slow":
-        say(f"{fault.context}: round trip from the host {status.round_trip(lab.node(fault.context))}")
+        say(f"{fault.context}: round trip from the host: {_described(status.round_trips(lab.node(fault.context)))}")
+
+
+def _described(trips: tuple[float, float, float] | None) -> str:
+    return "no answer" if trips is None else "min {:.0f} ms, mean {:.0f} ms, max {:.0f} ms".format(*trips)
 
 
 def _heal(options: argparse.Namespace, say: Say) -> None:

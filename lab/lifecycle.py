@@ -18,7 +18,7 @@ from lab.cluster import cgroups, machine, network, pki
 from lab.cluster.processes import Process
 from lab.cluster.supervisor import Supervisor
 from lab.settings import STATE_ROOT, Lab, LabError, all_labs, load
-from lab.system import require_cgroups, require_root
+from lab.system import raise_limits, require_cgroups, require_root
 
 
 @contextmanager
@@ -36,6 +36,8 @@ def up(lab: Lab, say: Say) -> bool:
     require_root()
     require_cgroups()
     build_everything(say)
+    for setting in raise_limits():
+        say(f"kernel limit raised: {setting}")
     with locked(lab.name):
         _require_room(lab)
         lab.save()

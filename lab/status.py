@@ -92,8 +92,11 @@ def _print_table(seen: dict[str, Any]) -> None:
         sys.stdout.write(f"the Ansible host is cut off: {fault}\n")
 
 
-def round_trip(node: Node, count: int = 10) -> str:
-    """Round trips of ``count`` pings from the host to the node: smallest, mean, largest."""
+def round_trips(node: Node, count: int = 10) -> tuple[float, float, float] | None:
+    """Smallest, mean and largest of ``count`` pings from the host to the node, in milliseconds; None without answer."""
     done = run(["ping", "-n", "-q", "-i", "0.2", "-W", "2", "-c", str(count), node.address], what="ping", check=False)
     match = re.search(r"= ([\d.]+)/([\d.]+)/([\d.]+)/", done.stdout)
-    return "min {} ms, mean {} ms, max {} ms".format(*match.groups()) if match else "not measured: no answer"
+    if match is None:
+        return None
+    smallest, mean, largest = map(float, match.groups())
+    return smallest, mean, largest

@@ -22,6 +22,7 @@ PACKAGES = {
     "containernetworking-plugins": "/usr/lib/cni/ptp",
     "iproute2": "/sbin/ip",
     "iptables": "/usr/sbin/iptables-restore",
+    "iputils-ping": "/bin/ping",
     "mount": "/bin/mount",
     "procps": "/sbin/sysctl",
     "runc": "/usr/sbin/runc",
@@ -54,6 +55,20 @@ def require_root() -> None:
             "the lab makes network namespaces, mounts and cgroups, which needs root, and this is user "
             f"{os.geteuid()}. Run it as root, for example with sudo -E"
         )
+
+
+def raise_limits() -> list[str]:
+    """Every kubelet and containerd takes inotify instances, and the kernel's 128 for a user end at about eight nodes.
+
+    Limits that are too low are raised, and stay so: other programs may stand on them by then. What was raised.
+    """
+    raised = []
+    for name, least in (("max_user_instances", 8192), ("max_user_watches", 524288)):
+        path = Path("/proc/sys/fs/inotify") / name
+        if int(path.read_text()) < least:
+            path.write_text(str(least))
+            raised.append(f"fs.inotify.{name}={least}")
+    return raised
 
 
 def require_cgroups() -> None:

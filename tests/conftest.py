@@ -12,7 +12,7 @@ import pytest
 ROOT = Path(__file__).parent.parent
 TREE = ROOT / ".cache" / "tree"
 sys.path.insert(0, str(TREE))
-sys.path.insert(0, str(Path(__file__).parent))
+sys.path[:0] = [str(Path(__file__).parent), str(Path(__file__).parent / "e2e")]
 os.environ.setdefault("ANSIBLE_CONFIG", str(ROOT / "ansible.cfg"))
 
 
@@ -21,15 +21,17 @@ def _say(text: str) -> None:
 
 
 def _running(lab: object) -> Iterator[object]:
-    """The lab, fresh; it stays up if KUBEBLOCKS_LAB_KEEP is set, for a look afterwards."""
+    """The lab, fresh. With KUBEBLOCKS_LAB_KEEP set it is taken as it is and left up, for work on the tests."""
     from lab import lifecycle
     from lab.settings import Lab
 
     assert isinstance(lab, Lab)
-    lifecycle.down(lab.name, _say)
+    keep = bool(os.environ.get("KUBEBLOCKS_LAB_KEEP"))
+    if not keep:
+        lifecycle.down(lab.name, _say)
     lifecycle.up(lab, _say)
     yield lab
-    if not os.environ.get("KUBEBLOCKS_LAB_KEEP"):
+    if not keep:
         lifecycle.down(lab.name, _say)
 
 

@@ -38,8 +38,8 @@ def claims_of(token: str) -> dict[str, Any]:
     """What a ServiceAccount token says of itself; empty if it is none. Nothing is verified: the server does that."""
     try:
         payload = token.split(".")[1]
-        claims: dict[str, Any] = json.loads(base64.urlsafe_b64decode(payload + "=" * (-len(payload) % 4)))
-        return claims
+        claims = json.loads(base64.urlsafe_b64decode(payload + "=" * (-len(payload) % 4)))
+        return claims if isinstance(claims, dict) else {}
     except (IndexError, ValueError, binascii.Error):
         return {}
 

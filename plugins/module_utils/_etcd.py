@@ -117,6 +117,9 @@ def phase_of(pod: Mapping[str, Any], container: str) -> str:
     states = {entry["name"]: entry.get("state", {}) for entry in status.get("containerStatuses", [])}
     if "running" in states.get(container, {}):
         return "Running"
+    ended = states.get(container, {}).get("terminated")
+    if ended:
+        return str(ended.get("reason") or "Terminated")
     return "PodInitializing" if states else str(status.get("phase", "Unknown"))
 
 

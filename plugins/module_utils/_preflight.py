@@ -99,13 +99,12 @@ def judge(
     """All findings from plain data: worst first, then in the inventory's order."""
     places = {place["name"]: place for place in params["contexts"]}
     found = rules.of_tools(tool_problems)
-    asked = {name: seen for name, seen in evidence.items() if not seen["error"]}
+    uids = {name: seen["uid"] for name, seen in evidence.items() if not seen["error"] and seen["uid"]}
+    found += rules.of_identity(uids, {name: place["plane"] for name, place in places.items()})
     for name, seen in evidence.items():
         if seen["error"]:
             found.append(rules.of_reachability(name, seen["error"]))
-    uids = {name: seen["uid"] for name, seen in asked.items() if seen["uid"]}
-    found += rules.of_identity(uids, {name: place["plane"] for name, place in places.items()})
-    for name, seen in asked.items():
+            continue
         found += rules.of_access(name, seen["denied"])
         if places[name]["plane"] == "data":
             found += rules.of_crds(name, seen.get("crds", []))

@@ -43,10 +43,13 @@ class RunId:
 def this_run() -> RunId:
     """The ansible-playbook (or ansible) above this process; on a remote host, where there is none, a run of its own."""
     pid = os.getpid()
-    while pid > 1:
-        if any(Path(word).name in _PROGRAMS for word in _words(pid)[:3]):
-            return RunId(socket.gethostname(), _boot(), pid, _start(pid))
+    while pid > 1 and not any(Path(word).name in _PROGRAMS for word in _words(pid)[:3]):
         pid = _parent(pid)
+    # A worker is a fork with its parent's command line: the run is the topmost of them.
+    while pid > 1 and _words(_parent(pid)) == _words(pid):
+        pid = _parent(pid)
+    if pid > 1:
+        return RunId(socket.gethostname(), _boot(), pid, _start(pid))
     return RunId(socket.gethostname(), _boot(), 0, uuid.uuid4().hex[:8])
 
 

@@ -89,7 +89,7 @@ def _flag(deployment: Mapping[str, Any] | None, name: str) -> list[str]:
 
 def table(seen: Mapping[str, Mapping[str, Any]]) -> list[str]:
     """Lines for the eye: a header, then a row for each context and member."""
-    control: Mapping[str, Any] = next((entry for entry in seen.values() if entry.get("plane") == "control"), {})
+    control: Mapping[str, Any] = next((entry for entry in seen.values() if entry["plane"] == "control"), {})
     listed = [known for entry in seen.values() for member in entry["members"] for known in member["members"]]
     urls = {known["id"]: known["peer_urls"] for known in listed}
     rows: list[tuple[str, ...]] = [_HEADER]
@@ -119,9 +119,13 @@ def _row(
 
 
 def _view(context: str, entry: Mapping[str, Any], control: Mapping[str, Any]) -> str:
-    if entry.get("plane") == "control":
+    if entry["plane"] == "control":
+        if entry["error"]:
+            return "-"
         ready = "operator ready" if entry["operator_ready"] else "operator not ready"
         return f"{ready}, Cluster {entry['cluster_phase'] or 'without phase'}"
+    if not control or control["error"]:
+        return "not known: the control plane is silent"
     if context in control.get("marked_contexts", []):
         return "marked"
     return "in use" if context in control.get("operator_contexts", []) else "not known to the operator"

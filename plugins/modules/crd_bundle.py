@@ -13,7 +13,7 @@ author:
 description:
   - Applies every CRD of a file or address by server-side apply.
   - What was applied is recorded in a ConfigMap with each CRD's generation.
-  - A second run thus asks two questions and changes nothing, and a CRD that somebody edited is put right.
+  - A second run thus asks two questions and changes nothing, and what somebody changed in a CRD is put right.
   - CRDs that the file no longer holds are left alone.
 extends_documentation_fragment:
   - kubeblocks.multicluster._auth

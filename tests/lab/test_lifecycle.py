@@ -9,11 +9,11 @@ import sys
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 from traces import everything, traces
 
-from lab.build.everything import build_everything
 from lab.cluster import machine
 from lab.cluster.api import Api
 from lab.settings import Lab, load
@@ -31,8 +31,9 @@ NOTHING: dict[str, list[str]] = {
 }
 
 
-@pytest.fixture(autouse=True)
+@pytest.fixture
 def clean(lab_command: Run) -> Iterator[None]:
+    """No lab of this name before, none after."""
     lab_command("--name", NAME, "down")
     yield
     done = lab_command("--name", NAME, "down")
@@ -45,83 +46,89 @@ def up(lab_command: Run, *words: str, name: str = NAME, number: int = RANGE) -> 
     return done.stderr
 
 
-@pytest.mark.parametrize("profile", ["api", "pods"])
-def test_up_and_down_leave_nothing(lab_command: Run, profile: str) -> None:
-    before = everything()
-    assert traces(NAME, RANGE) == NOTHING
-    up(lab_command, "--profile", profile)
-    found = traces(NAME, RANGE)
-    assert all(found[key] for key in ("processes", "namespaces", "links", "cgroups", "folders")), found
-    assert lab_command("--name", NAME, "down").returncode == 0
-    assert traces(NAME, RANGE) == NOTHING
-    assert everything() == before
-
-
-def test_up_twice_changes_nothing(lab_command: Run) -> None:
-    up(lab_command, "--profile", "api")
-    before = pids()
-    assert "everything runs already" in up(lab_command, "--profile", "api")
-    assert pids() == before
+def running() -> Lab:
+    lab = load(NAME)
+    assert lab is not None
+    return lab
 
 
 def pids() -> dict[str, dict[str, int]]:
     """Context → process → its number, as its supervisor says."""
-    lab = load(NAME)
-    assert lab is not None
     found = {}
-    for node in lab.nodes:
+    for node in running().nodes:
         states = machine.supervisor(node).states()
         assert states
         found[node.name] = {name: record["pid"] for name, record in states.items()}
     return found
 
 
-def test_another_shape_is_refused(lab_command: Run) -> None:
+def nodes() -> list[dict[str, Any]]:
+    return [Api(node).get(f"/api/v1/nodes/{node.name}") for node in running().nodes]
+
+
+@pytest.mark.usefixtures("clean")
+def test_pods_profile_from_nothing_to_nothing(lab_command: Run) -> None:
+    before = everything()
+    assert traces(NAME, RANGE) == NOTHING
+    up(lab_command)
+    found = traces(NAME, RANGE)
+    assert all(found[key] for key in ("processes", "namespaces", "links", "cgroups", "folders")), found
+    # Each node is a machine of its own.
+    seen = nodes()
+    for field, path in (("machineID", "/etc/machine-id"), ("bootID", "/proc/sys/kernel/random/boot_id")):
+        ids = {node["status"]["nodeInfo"][field] for node in seen}
+        assert len(ids) == len(seen)
+        assert Path(path).read_text().strip() not in ids
+    assert len({node["metadata"]["labels"]["topology.kubernetes.io/zone"] for node in seen}) == len(seen)
+    assert lab_command("--name", NAME, "down").returncode == 0
+    assert traces(NAME, RANGE) == NOTHING
+    assert everything() == before
+
+
+@pytest.mark.usefixtures("clean")
+def test_the_switch_makes_nodes_share_one_identity(lab_command: Run) -> None:
+    up(lab_command, "--shared-identity")
+    seen = nodes()
+    host = Path("/proc/sys/kernel/random/boot_id").read_text().strip()
+    assert {node["status"]["nodeInfo"]["bootID"] for node in seen} == {host}
+    assert len({node["metadata"]["labels"]["topology.kubernetes.io/zone"] for node in seen}) == 1
+
+
+@pytest.mark.usefixtures("clean")
+def test_a_lab_that_runs(lab_command: Run) -> None:
+    """One lab for all that can be asked of it: twice, another shape, side by side, things killed."""
     up(lab_command, "--profile", "api")
+    before = pids()
+    assert "everything runs already" in up(lab_command, "--profile", "api")
+    assert pids() == before
+
     refused = lab_command("--name", NAME, "up", "--range", str(RANGE), "--data-planes", "1", "--profile", "pods")
     assert refused.returncode == 1
     assert f"run lab --name {NAME} down first" in refused.stderr
     other = lab_command("--name", "tother", "up", "--range", str(RANGE), "--profile", "api")
     assert other.returncode == 1
     assert f"lab '{NAME}' uses address range {RANGE}: give this one another with --range" in other.stderr
+    assert pids() == before
+
+    _side_by_side(lab_command)
+    _killed_processes_come_back(lab_command)
 
 
-def test_two_labs_side_by_side(lab_command: Run) -> None:
-    up(lab_command, "--profile", "api")
+def _side_by_side(lab_command: Run) -> None:
     try:
         up(lab_command, "--profile", "api", name="tside", number=6)
-        first, second = load(NAME), load("tside")
-        assert first and second
-        uids = {
-            Api(node).get("/api/v1/namespaces/kube-system")["metadata"]["uid"]
-            for lab in (first, second)
-            for node in lab.nodes
-        }
-        assert len(uids) == 4
-        assert lab_command("--name", "tside", "down").returncode == 0
-        assert lab_command("--name", NAME, "status").returncode == 0
+        second = load("tside")
+        assert second is not None
+        places = [*running().nodes, *second.nodes]
+        uids = {Api(node).get("/api/v1/namespaces/kube-system")["metadata"]["uid"] for node in places}
+        assert len(uids) == len(places)
     finally:
         lab_command("--name", "tside", "down")
-
-
-@pytest.mark.parametrize("seconds", [0.5, 2.0, 5.0])
-def test_killed_while_coming_up(lab_command: Run, seconds: float) -> None:
-    build_everything(lambda _text: None)
-    command = [str(Path(sys.executable).with_name("lab")), "--name", NAME, "up", "--range", str(RANGE)]
-    with subprocess.Popen([*command, "--data-planes", "1", "--profile", "api"], stderr=subprocess.DEVNULL) as process:
-        time.sleep(seconds)
-        process.kill()
-    up(lab_command, "--profile", "api")
     assert lab_command("--name", NAME, "status").returncode == 0
-    assert lab_command("--name", NAME, "down").returncode == 0
-    assert traces(NAME, RANGE) == NOTHING
 
 
-def test_a_killed_process_comes_back_and_a_killed_supervisor_too(lab_command: Run) -> None:
-    up(lab_command, "--profile", "api")
-    lab = load(NAME)
-    assert lab is not None
-    node = lab.nodes[1]
+def _killed_processes_come_back(lab_command: Run) -> None:
+    node = running().nodes[1]
     old = pids()[node.name]["kube-apiserver"]
     os.kill(old, signal.SIGKILL)
     deadline = time.monotonic() + 60
@@ -133,29 +140,17 @@ def test_a_killed_process_comes_back_and_a_killed_supervisor_too(lab_command: Ru
     assert lab_command("--name", NAME, "status").returncode == 0
 
 
-def test_each_node_is_a_machine_of_its_own(lab_command: Run) -> None:
-    up(lab_command)
-    lab = load(NAME)
-    assert lab is not None
-    info = [Api(node).get(f"/api/v1/nodes/{node.name}")["status"]["nodeInfo"] for node in lab.nodes]
-    host = {"machineID": Path("/etc/machine-id").read_text().strip()}
-    for field in ("machineID", "bootID"):
-        assert len({entry[field] for entry in info}) == len(lab.nodes)
-    assert all(entry["machineID"] != host["machineID"] for entry in info)
-    zones = {
-        Api(node).get(f"/api/v1/nodes/{node.name}")["metadata"]["labels"]["topology.kubernetes.io/zone"]
-        for node in lab.nodes
-    }
-    assert len(zones) == len(lab.nodes)
-
-
-def test_the_switch_makes_them_share_one(lab_command: Run) -> None:
-    up(lab_command, "--shared-identity")
-    lab = load(NAME)
-    assert lab is not None
-    nodes = [Api(node).get(f"/api/v1/nodes/{node.name}") for node in lab.nodes]
-    assert len({node["status"]["nodeInfo"]["bootID"] for node in nodes}) == 1
-    assert len({node["metadata"]["labels"]["topology.kubernetes.io/zone"] for node in nodes}) == 1
+@pytest.mark.usefixtures("clean")
+@pytest.mark.parametrize("seconds", [0.7, 3.0])
+def test_killed_while_coming_up(lab_command: Run, seconds: float) -> None:
+    command = [str(Path(sys.executable).with_name("lab")), "--name", NAME, "up", "--range", str(RANGE)]
+    with subprocess.Popen([*command, "--data-planes", "1", "--profile", "api"], stderr=subprocess.DEVNULL) as process:
+        time.sleep(seconds)
+        process.kill()
+    up(lab_command, "--profile", "api")
+    assert lab_command("--name", NAME, "status").returncode == 0
+    assert lab_command("--name", NAME, "down").returncode == 0
+    assert traces(NAME, RANGE) == NOTHING
 
 
 def test_bad_words_get_a_clear_answer(lab_command: Run) -> None:

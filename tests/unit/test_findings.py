@@ -99,6 +99,10 @@ CASES: dict[str, tuple[Callable[[], list[Finding]], Short]] = {
     "releases: another's upgrade": (lambda: of_releases(A, [release("pending-upgrade", ours=False)]), PENDING),
     "releases: another's install": (lambda: of_releases(A, [release("pending-install", ours=False)]), PENDING),
     "releases: our own": (lambda: of_releases(A, [release("pending-rollback", ours=True)]), OURS),
+    "releases: behind another": (
+        lambda: of_releases(A, [release("deployed", ours=False), release("pending-upgrade", ours=False)]),
+        PENDING,
+    ),
     "releases: both": (
         lambda: of_releases(A, [release("pending-install", ours=True), release("pending-upgrade", ours=False)]),
         OURS + PENDING,
@@ -118,6 +122,8 @@ CASES: dict[str, tuple[Callable[[], list[Finding]], Short]] = {
     "placement: four over three": (lambda: of_placement(ABC, ABC, 4, {}), FRAGILE),
     "placement: two share a domain": (lambda: of_placement(ABC, ABC, 3, {A: "north", B: "north"}), FRAGILE),
     "placement: unknown": (lambda: of_placement([A, B, "x"], ABC, 3, {}), [("placement.unknown", "x", FAIL)]),
+    "placement: unknown, and fragile": (lambda: of_placement([A, "x"], ABC, 3, {}), [("placement.unknown", "x", FAIL)]),
+    "placement: doubled, and fragile": (lambda: of_placement([A, A], ABC, 3, {}), [("placement.doubled", A, FAIL)]),
     "placement: doubled": (lambda: of_placement([A, B, A], ABC, 3, {}), [("placement.doubled", A, FAIL)]),
     "placement: doubled once, named thrice": (
         lambda: of_placement([A, A, A], ABC, 3, {}),
@@ -243,15 +249,15 @@ def evidence(**changed: dict[str, Any]) -> dict[str, dict[str, Any]]:
 
 
 SILENT = {"error": {"kind": "silent", "message": "no answer in time"}}
-DENIED = {"uid": "", "denied": ["get namespaces"]}
+DENIED = {"error": None, "uid": "", "server": "https://10.0.0.1:6443", "denied": ["get namespaces"]}  # asked no further
 
 # Name → evidence, changed options, problems of this host's tools, what is found.
 JUDGED: dict[str, tuple[dict[str, dict[str, Any]], dict[str, Any], list[dict[str, str]], Short]] = {
     "all is well": (evidence(), {}, [], []),
     "one is silent": ({**evidence(), B: SILENT}, {}, [], [("api.silent", B, FAIL)]),
-    "one may not look": ({**evidence(), B: {**seen(B), **DENIED}}, {}, [], [("access.missing", B, FAIL)]),
+    "one may not look": ({**evidence(), B: DENIED}, {}, [], [("access.missing", B, FAIL)]),
     "two may not look, and are not one cluster": (
-        {**evidence(), A: {**seen(A), **DENIED}, B: {**seen(B), **DENIED}},
+        {**evidence(), A: DENIED, B: DENIED},
         {},
         [],
         [("access.missing", A, FAIL), ("access.missing", B, FAIL)],

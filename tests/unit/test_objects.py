@@ -62,6 +62,7 @@ CASES: dict[str, tuple[Any, Any, bool, Any]] = {
     "a list whose entry differs": ({"a": [{"b": 1}, {"b": 2}]}, {"a": [{"b": 1}, {"b": 3}]}, False, None),
     "a map where a list is": ({"a": [1]}, {"a": {"b": 1}}, False, {"a": [1]}),
     "a list where a map is": ({"a": {"b": 1}}, {"a": ["b"]}, False, {"a": {"b": 1}}),
+    "a number where a list is": ({"a": [1]}, {"a": 5}, False, {"a": [1]}),
     "a text where a number is": ({"a": 1}, {"a": "1"}, False, {"a": 1}),
     "nothing found": (None, {"a": 1}, False, None),
 }
@@ -171,6 +172,7 @@ def test_a_difference_never_shows_a_secrets_values() -> None:
     assert not any(word in json.dumps(shown) for word in ("bmV3", "b2xk", "bW9yZQ", "open", "closed"))
     assert found["data"] == {"key": "b2xk", "more": "bW9yZQ=="}  # the object itself is left alone
     assert without_secrets({"kind": "Secret", "data": None})["data"] == {}
+    assert without_secrets("words") == "words"
     assert without_secrets({"kind": "ConfigMap", "data": {"key": "open"}})["data"] == {"key": "open"}
 
 
@@ -223,7 +225,7 @@ def client(tmp_path: Path) -> Client:
 
 def living(**changed: Any) -> dict[str, Any]:
     """The Cluster as the operator keeps it, changed."""
-    found = copy.deepcopy(WANTED)
+    found: dict[str, Any] = copy.deepcopy(WANTED)
     found["metadata"] |= {"uid": "1", **changed.get("metadata", {})}
     found["spec"]["componentSpecs"][0] |= {"componentDef": "etcd-3-1.0.2", **changed.get("component", {})}
     return found

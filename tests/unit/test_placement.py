@@ -97,6 +97,12 @@ def test_declared_domains(name: str) -> None:
 def test_members_go_round_the_placement_in_its_order() -> None:
     assert member_contexts(5, ["b", "a", "c"]) == ["b", "a", "c", "b", "a"]
     assert member_contexts(1, ["b", "a", "c"]) == ["b"]
+    assert member_contexts(0, ["b", "a", "c"]) == []
+
+
+def test_no_members_have_no_quorum() -> None:
+    assert not survives_any_domain(0, ["a"], {})
+    assert spare_after_worst_loss(0, ["a"], {}) == -1
 
 
 @pytest.mark.parametrize("contexts", range(1, 6))

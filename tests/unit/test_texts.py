@@ -75,10 +75,18 @@ def test_a_path_in_words(path: str) -> None:
     assert (describe(path), _resource(path)) == PATHS[path]
 
 
-def test_a_token_request_needs_the_right_on_the_token() -> None:
-    path = "/api/v1/namespaces/kb-system/serviceaccounts/kubeblocks-operator/token"
-    assert describe(path) == "serviceaccounts kb-system/kubeblocks-operator/token"
-    assert _resource(path) == "serviceaccounts/token in namespace kb-system"
+MINTING = "/api/v1/namespaces/kb-system/serviceaccounts/kubeblocks-operator/token"
+
+
+def test_a_part_of_an_object_in_words() -> None:
+    assert describe(MINTING) == "serviceaccounts kb-system/kubeblocks-operator/token"
+    assert describe("/api/v1/nodes/one/status") == "nodes one status"
+
+
+def test_a_part_of_an_object_needs_the_right_on_the_part() -> None:
+    """The right on serviceaccounts does not let anybody mint a token."""
+    assert _resource(MINTING) == "serviceaccounts/token in namespace kb-system"
+    assert _resource("/api/v1/nodes/one/status") == "nodes/status"
 
 
 def test_what_to_do_about_a_status() -> None:
@@ -241,14 +249,14 @@ def test_the_table_of_a_healthy_etcd_with_one_cluster_silent() -> None:
 
 
 def test_the_table_of_trouble() -> None:
-    unborn = member(2, phase="Pending", address="", member_id="", leader_id="0", linearizable=False)
+    unborn = member(2, phase="Pending", address="", member_id="", leader_id="", linearizable=False)
     found = rows(
-        control={**CONTROL, "operator_ready": False, "cluster_phase": ""},
         k8s_1=data(1, member(1, linearizable=False, leader_id="0")),
         k8s_2=data(2, unborn),
+        control={**CONTROL, "operator_ready": False, "cluster_phase": ""},
     )
     assert found["control"][1] == "operator not ready, Cluster without phase"
-    assert found["k8s-1"][2:5] == ["etcd-1 Running", "a1 (no quorum)", "-"]
+    assert found["k8s-1"][1:5] == ["in use", "etcd-1 Running", "a1 (no quorum)", "-"]
     assert found["k8s-2"][2:] == ["etcd-2 Pending", "-", "-", "-"]
 
 

@@ -222,9 +222,11 @@ def _resource(path: str) -> str:
     parts = path.strip("/").split("/")
     group = "" if parts[0] == "api" else f".{parts[1]}" if len(parts) > 1 else ""
     rest = parts[2:] if parts[0] == "api" else parts[3:]
+    where = ""
     if rest[:1] == ["namespaces"] and len(rest) > 2:
-        return f"{rest[2]}{group} in namespace {rest[1]}"
-    return f"{rest[0]}{group}" if rest else path
+        where, rest = f" in namespace {rest[1]}", rest[2:]
+    subresource = f"/{rest[2]}" if len(rest) > 2 else ""
+    return f"{rest[0]}{subresource}{group}{where}" if rest else path
 
 
 def _reason(problem: BaseException) -> str:

@@ -43,7 +43,8 @@ def ask_all(
     if defects:
         raise defects[0]
     answered, failed = dict(answers), dict(problems)
-    for key in wanted:
-        if key not in answered and key not in failed:
-            failed[key] = TimeoutError(f"no answer within {deadline:g} s")
-    return ({key: answered[key] for key in wanted if key in answered}, failed)
+    late = TimeoutError(f"no answer within {deadline:g} s")
+    return (
+        {key: answered[key] for key in wanted if key in answered},
+        {key: failed.get(key, late) for key in wanted if key not in answered},
+    )

@@ -19,7 +19,14 @@ from ansible_collections.kubeblocks.multicluster.plugins.module_utils._rules.pla
 FAIL, WARN, INFO = "fail", "warn", "info"
 # Nobody may accept these: what follows would write to the wrong cluster, or to none.
 NEVER_ACCEPTED = frozenset(
-    {"inventory.control_plane", "inventory.data_planes", "identity.duplicate", "context.missing", "api.silent"}
+    {
+        "inventory.control_plane",
+        "inventory.data_planes",
+        "inventory.both_planes",
+        "identity.duplicate",
+        "context.missing",
+        "api.silent",
+    }
 )
 
 
@@ -58,7 +65,20 @@ def of_inventory(contexts: Sequence[Mapping[str, Any]]) -> list[Finding]:
                 "Leave exactly one host in the group control_plane",
             )
         )
-    if not any(place["plane"] == "data" for place in contexts):
+    data = [place["name"] for place in contexts if place["plane"] == "data"]
+    found += [
+        Finding(
+            "inventory.both_planes",
+            name,
+            FAIL,
+            "this host stands in the groups control_plane and data_plane",
+            "one host is one context, and it would be prepared as both",
+            "Leave it in one group",
+        )
+        for name in control
+        if name in data
+    ]
+    if not data:
         found.append(
             Finding(
                 "inventory.data_planes",
@@ -179,12 +199,7 @@ def of_storage(name: str, defaults: Sequence[str], wanted: str, known: Sequence[
 
 def of_server(name: str, server: str) -> list[Finding]:
     """``server``: the address that the operator will use for a data plane."""
-    host = urlsplit(server).hostname or ""
-    try:
-        loopback = ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        loopback = host == "localhost"
-    if not loopback:
+    if not _leads_to_itself(server):
         return []
     return [
         Finding(
@@ -196,6 +211,16 @@ def of_server(name: str, server: str) -> list[Finding]:
             "Set kubeblocks_server for this host to an address that Pods of the control plane can reach",
         )
     ]
+
+
+def _leads_to_itself(server: str) -> bool:
+    """Whether an address is loopback or unspecified: some tools write 0.0.0.0 into a kubeconfig."""
+    try:
+        host = urlsplit(server).hostname or ""
+        address = ipaddress.ip_address(host)
+    except ValueError:
+        return "localhost" in server.partition("://")[2].split(":")[:1]
+    return address.is_loopback or address.is_unspecified
 
 
 def of_releases(name: str, releases: Iterable[Mapping[str, Any]]) -> list[Finding]:

@@ -57,4 +57,8 @@ def _differences(
     strangers = [sample["pod"] for sample in answering if str(sample["member_id"]) not in listed]
     if strangers:
         found.append(f"not in the member list: {', '.join(strangers)}")
+    answered = {str(sample["member_id"]) for sample in answering}
+    mute = [str(member["name"] or member["id"]) for member in voters if str(member["id"]) not in answered]
+    if mute:
+        found.append(f"no Pod answered for: {', '.join(mute)}")
     return found

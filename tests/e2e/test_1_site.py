@@ -70,12 +70,10 @@ def test_a_key_crosses_the_clusters(pods_lab: Lab, site: Played) -> None:
 
 
 def test_no_secret_was_printed(pods_lab: Lab, site: Played) -> None:
-    secret = json.loads(
-        kubectl(pods_lab, "control", "get", "secret", "-n", "kb-system", "kubeblocks-contexts", "-o", "json")
-    )
-    assert set(secret["data"]) == {"kubeconfig", "token-k8s-1", "token-k8s-2", "token-k8s-3"}
+    held = tokens(pods_lab)
+    assert set(held) == {"kubeconfig", "token-k8s-1", "token-k8s-2", "token-k8s-3"}
     assert "eyJ" not in site.output
-    assert all(value not in site.output for value in secret["data"].values())
+    assert all(value not in site.output for value in held.values())
 
 
 def test_second_run_changes_nothing(pods_lab: Lab, site: Played) -> None:
@@ -109,14 +107,15 @@ def test_drift_is_put_right(pods_lab: Lab, site: Played) -> None:
     )
     kubectl(pods_lab, "k8s-3", "delete", "clusterrolebinding", "kubeblocks-operator")
     crd = "clusters.apps.kubeblocks.io"
-    patch = '{"spec": {"names": {"shortNames": ["other"]}}}'
+    patch = '{"spec": {"names": {"categories": ["other"]}}}'
     kubectl(pods_lab, "control", "patch", "crd", crd, "--type=merge", "-p", patch)
     again = play(pods_lab, SITE)
     assert again.code == 0, again.output
     assert again.changed == {"control": 1, "k8s-1": 0, "k8s-2": 1, "k8s-3": 1}
     assert "missing rule: create, get, update events (core)" in again.output
-    short = kubectl(pods_lab, "control", "get", "crd", crd, "-o", "jsonpath={.spec.names.shortNames}")
-    assert "other" not in short
+    categories = kubectl(pods_lab, "control", "get", "crd", crd, "-o", "jsonpath={.spec.names.categories}")
+    assert "kubeblocks" in categories
+    assert "other" not in categories
 
 
 def test_a_changed_placement_is_refused(pods_lab: Lab, site: Played) -> None:

@@ -1,0 +1,22 @@
+"""``lab build``: packages, programs, CRDs, tools, images, in that order."""
+
+from __future__ import annotations
+
+from lab.build import images, programs
+from lab.build.crds import build_crds
+from lab.build.store import Say
+from lab.build.tools import build_tools
+from lab.system import install_packages
+
+
+def build_everything(say: Say) -> None:
+    """Make all that ``lab up`` needs. Finished parts are found by their content and cost nothing."""
+    installed = install_packages()
+    if installed:
+        say(f"Debian packages installed: {', '.join(installed)}")
+    for module in programs.ALL.values():
+        programs.build(module, say)
+    build_tools(say)
+    build_crds(say)
+    for image in images.ALL:
+        images.build_image(image, say)
