@@ -105,10 +105,10 @@ def _described(files: dict[str, Path | str]) -> list[str]:
     """What decides an image's content without reading hundreds of megabytes: names, sizes, times, the store's keys."""
     parts = []
     for name, source in sorted(files.items()):
+        parts.append(f"{name} {source}")
         if isinstance(source, Path):
             status = source.stat()
-            source = f"{source} {status.st_size} {status.st_mtime_ns}"
-        parts.append(f"{name} {source}")
+            parts.append(f"{status.st_size} {status.st_mtime_ns}")
     return parts
 
 

@@ -25,7 +25,8 @@ MISSING_LIBRARY = (
 )
 # Bearer tokens and keys have no business in a result, wherever they come from.
 _SECRET = re.compile(
-    r"eyJ[\w-]{10,}\.[\w-]{10,}\.[\w-]{10,}|LS0tLS1CRUdJTi[\w+/=]+|-----BEGIN [A-Z ]*PRIVATE KEY-----[^-]*-----END [A-Z ]*KEY-----"
+    r"eyJ[\w-]{10,}\.[\w-]{10,}\.[\w-]{10,}|LS0tLS1CRUdJTi[\w+/=]+|"
+    r"-----BEGIN [A-Z ]*PRIVATE KEY-----[^-]*-----END [A-Z ]*KEY-----"
 )
 
 AUTH_SPEC: dict[str, dict[str, Any]] = {

@@ -36,7 +36,11 @@ def run(call: Call) -> dict[str, Any]:
         return _of_context(places[context], params)
 
     answers, problems = ask_all(places, ask, params["request_timeout"] * 6)
-    seen = {context: answers.get(context) or {"error": _reason(problems[context]), "members": []} for context in places}
+    seen = {
+        context: answers.get(context)
+        or {"error": _reason(problems[context]), "members": [], "plane": places[context]["plane"]}
+        for context in places
+    }
     samples = [sample for context in places for sample in seen[context]["members"]]
     return {"status_report": {"contexts": seen, "problems": _problems(seen, samples, params)}, "table": table(seen)}
 

@@ -46,7 +46,7 @@ def release(status: str, *, ours: bool) -> dict[str, Any]:
 
 
 NO_CONTROL = ("inventory.control_plane", "inventory", FAIL)
-NO_DATA = ("inventory.data_planes", "inventory", FAIL)
+NO_DATA = ("inventory.data_planes", "inventory.both_planes", "inventory", FAIL)
 LOOPBACK = [("server.loopback", A, FAIL)]
 FRAGILE = [("placement.fragile", "placement", WARN)]
 PENDING, OURS = [("release.pending", A, FAIL)], [("release.interrupted", A, INFO)]
@@ -215,7 +215,7 @@ def test_every_placement_of_one_to_seven_members() -> None:
 
 def test_what_nobody_may_accept() -> None:
     literally = {"inventory.control_plane", "inventory.data_planes", "identity.duplicate", "context.missing"}
-    assert literally | {"api.silent"} == NEVER_ACCEPTED
+    assert literally | {"api.silent", "inventory.both_planes"} == NEVER_ACCEPTED
     everything = [finding for rule, _ in CASES.values() for finding in rule()]
     assert {finding.id for finding in everything} > NEVER_ACCEPTED
     for finding in everything:

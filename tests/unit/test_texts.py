@@ -235,7 +235,7 @@ def test_the_table_of_a_healthy_etcd_with_one_cluster_silent() -> None:
         control=CONTROL,
         k8s_1=data(1, member(1, members=LISTED)),
         k8s_2=data(2, member(2)),
-        k8s_3={"error": "no answer in time", "members": []},
+        k8s_3={"error": "no answer in time", "members": [], "plane": "data"},
         k8s_4=data(4),
     )
     version = "v1.34.4"
@@ -268,5 +268,7 @@ def test_every_member_has_a_row_and_no_line_ends_in_blanks() -> None:
 
 
 def test_a_silent_control_plane_says_nothing_of_what_the_operator_knows() -> None:
-    lines = table({"control": {"error": "no answer in time", "members": []}, "k8s-1": data(1, member(1))})
+    lines = table(
+        {"control": {"error": "no answer in time", "members": [], "plane": "control"}, "k8s-1": data(1, member(1))}
+    )
     assert not [line for line in lines if "not known to the operator" in line]

@@ -215,11 +215,11 @@ def of_server(name: str, server: str) -> list[Finding]:
 
 def _leads_to_itself(server: str) -> bool:
     """Whether an address is loopback or unspecified: some tools write 0.0.0.0 into a kubeconfig."""
+    host = urlsplit(server).hostname or ""
     try:
-        host = urlsplit(server).hostname or ""
         address = ipaddress.ip_address(host)
     except ValueError:
-        return "localhost" in server.partition("://")[2].split(":")[:1]
+        return host == "localhost"
     return address.is_loopback or address.is_unspecified
 
 

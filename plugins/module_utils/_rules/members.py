@@ -37,6 +37,8 @@ def _disagreements(answering: Sequence[Mapping[str, Any]]) -> list[str]:
     clusters = sorted({str(sample["cluster_id"]) for sample in answering})
     if len(clusters) > 1:
         found.append(f"{len(clusters)} different cluster IDs: {', '.join(clusters)}")
+    if len({str(sample["member_id"]) for sample in answering}) < len(answering):
+        found.append("several Pods answer as the same member: was a disk copied?")
     leaders = sorted({str(sample["leader_id"]) for sample in answering})
     if "0" in leaders:
         found.append("no leader")
@@ -57,8 +59,4 @@ def _differences(
     strangers = [sample["pod"] for sample in answering if str(sample["member_id"]) not in listed]
     if strangers:
         found.append(f"not in the member list: {', '.join(strangers)}")
-    answered = {str(sample["member_id"]) for sample in answering}
-    mute = [str(member["name"] or member["id"]) for member in voters if str(member["id"]) not in answered]
-    if mute:
-        found.append(f"no Pod answered for: {', '.join(mute)}")
     return found
