@@ -46,7 +46,7 @@ def release(status: str, *, ours: bool) -> dict[str, Any]:
 
 
 NO_CONTROL = ("inventory.control_plane", "inventory", FAIL)
-NO_DATA = ("inventory.data_planes", "inventory.both_planes", "inventory", FAIL)
+NO_DATA = ("inventory.data_planes", "inventory", FAIL)
 LOOPBACK = [("server.loopback", A, FAIL)]
 FRAGILE = [("placement.fragile", "placement", WARN)]
 PENDING, OURS = [("release.pending", A, FAIL)], [("release.interrupted", A, INFO)]
@@ -59,6 +59,10 @@ CASES: dict[str, tuple[Callable[[], list[Finding]], Short]] = {
     "inventory: two controls": (lambda: of_inventory(inventory("control", "control", "data")), [NO_CONTROL]),
     "inventory: no control": (lambda: of_inventory(inventory("data", "data")), [NO_CONTROL]),
     "inventory: no data": (lambda: of_inventory(inventory("control")), [NO_DATA]),
+    "inventory: in both groups": (
+        lambda: of_inventory([{"name": A, "plane": "control"}, {"name": A, "plane": "data"}]),
+        [("inventory.both_planes", A, FAIL)],
+    ),
     "inventory: empty": (lambda: of_inventory([]), [NO_CONTROL, NO_DATA]),
     "missing": (
         lambda: [of_reachability(A, {"kind": "missing", "message": "?"})],
