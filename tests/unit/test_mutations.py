@@ -59,7 +59,7 @@ MUTATIONS: list[Mutation] = [
     (FINDINGS, "if len(names) > 1:", "if len(names) > 0:", FOUND, "identity: all differ"),
     (FINDINGS, "names[-1],", "names[0],", FOUND, "identity: control and data"),
     (FINDINGS, 'kinds == ["data"]', '"data" in kinds', "test_every_way_in_which_four_names_share_clusters", None),
-    (FINDINGS, '"identity.duplicate",', "", "test_what_nobody_may_accept", None),
+    (FINDINGS, '"identity.duplicate",\n        "context', '"context', "test_what_nobody_may_accept", None),
     # Storage
     (FINDINGS, "if wanted and wanted not in known:", "if wanted:", FOUND, "storage: by name"),
     (FINDINGS, "if wanted and wanted not in known:", "if wanted not in known:", FOUND, "storage: the default one"),
