@@ -7,6 +7,7 @@ import os
 import socket
 import subprocess
 import sys
+import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -175,11 +176,19 @@ def test_without_a_playbook_every_call_is_a_run_of_its_own() -> None:
     assert one != other
 
 
+def _until_it_has_its_name(pid: int) -> None:
+    """For an instant after its start a process has no command line yet."""
+    deadline = time.monotonic() + 5
+    while not Path(f"/proc/{pid}/cmdline").read_bytes() and time.monotonic() < deadline:
+        time.sleep(0.01)
+
+
 def test_a_helm_that_still_works_on_a_release_is_found() -> None:
     command = ["helm", "-c", SLEEP, "upgrade", "kubeblocks"]
     environment = {**os.environ, "HELM_KUBECONTEXT": "unit-tests-only"}
     with subprocess.Popen(command, executable=sys.executable, env=environment) as helm:
         try:
+            _until_it_has_its_name(helm.pid)
             assert living_helm("unit-tests-only", "kubeblocks") == [helm.pid]
             assert living_helm("unit-tests-only", "kb-addon-etcd") == []
             assert living_helm("unit-tests", "kubeblocks") == []
