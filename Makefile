@@ -16,7 +16,7 @@ export PATH := $(BIN):$(PATH)
 export ANSIBLE_COLLECTIONS_PATH = $(TREE):$(SITE_PACKAGES)
 export ANSIBLE_CONFIG := $(ROOT)/ansible.cfg
 
-.PHONY: help setup demo test lint unit build lab-tests module-tests sanity molecule e2e bench down cold clean
+.PHONY: help setup demo test lint unit build lab-tests module-tests sanity molecule e2e killed soak bench down cold clean
 
 help:
 	@grep -hE '^# make|^## ' Makefile
@@ -41,6 +41,12 @@ lint unit lab-tests module-tests sanity molecule e2e: setup
 
 build: setup
 	@lab build
+
+killed: setup
+	@KUBEBLOCKS_KILL_EACH=1 bash tests/run.sh killed
+
+soak: setup
+	@bash tests/run.sh soak
 
 bench: setup
 	@$(BIN)/python bench/second_run.py

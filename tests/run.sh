@@ -27,6 +27,8 @@ lab-tests() { pytest -q tests/lab; }
 module-tests() { pytest -q tests/integration; }
 molecule() { bash tests/molecule.sh; }
 e2e() { pytest -q tests/e2e; }
+killed() { pytest -q tests/e2e/test_0_killed.py; }
+soak() { pytest -q tests/soak; }
 build() { lab build; }
 
 stages=("$@")

@@ -1,0 +1,91 @@
+"""``site.yml`` killed (-9) after each task that writes and in each Helm wait: the next run goes on, the last is quiet.
+
+One lab, one chain: every run meets what the one before left when it was killed. ``make killed`` takes a fresh lab for
+each kill, which needs a quarter of an hour.
+"""
+
+from __future__ import annotations
+
+import os
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from lab import lifecycle
+from lab.crossing import cross
+from lab.settings import Lab
+from support import Played, kubectl, play
+
+SITE = "playbooks/site.yml"
+CALLBACKS = str(Path(__file__).parent / "callbacks")
+# In the order of site.yml: the task, and how long after its start (empty: when it has ended).
+KILLS = [
+    ("Objects | Apply them", ""),
+    ("Foundation | Apply them", ""),
+    ("Foundation | Keep the CRDs", ""),
+    ("Foundation | Keep the operator's credentials for the data planes", ""),
+    ("Releases | Claim them, and clear what an interrupted run left", ""),
+    ("Releases | Install the operator", "5"),
+    ("Releases | Install the operator", ""),
+    ("Releases | Install the etcd addon", "0.8"),
+    ("Releases | Install the etcd addon", ""),
+    ("Pod role | Keep the role of database Pods equal to the control plane's", ""),
+    ("Keep the Cluster", ""),
+]
+EACH_ALONE = bool(os.environ.get("KUBEBLOCKS_KILL_EACH"))
+
+
+def _say(_text: str) -> None:
+    """The lab's words are not needed here."""
+
+
+@pytest.fixture(scope="module")
+def lab() -> Iterator[Lab]:
+    found = Lab("tkill", range=6)
+    lifecycle.down(found.name, _say)
+    lifecycle.up(found, _say)
+    yield found
+    lifecycle.down(found.name, _say)
+
+
+def killed(lab: Lab, task: str, seconds: str) -> Played:
+    extra = {"ANSIBLE_CALLBACK_PLUGINS": CALLBACKS, "ANSIBLE_CALLBACKS_ENABLED": "kill_after"}
+    return play(lab, SITE, KILL_TASK=task, KILL_SECONDS=seconds, **extra)
+
+
+def finishes(lab: Lab) -> None:
+    """A run to its end, one etcd, and a run that changes nothing."""
+    played = play(lab, SITE)
+    assert played.code == 0, played.output
+    assert cross(lab)
+    releases = kubectl(
+        lab,
+        "control",
+        "get",
+        "secrets",
+        "-n",
+        "kb-system",
+        "-l",
+        "owner=helm",
+        "-o",
+        "jsonpath={.items[*].metadata.labels.status}",
+    )
+    assert set(releases.split()) == {"deployed"}
+    quiet = play(lab, SITE)
+    assert quiet.code == 0, quiet.output
+    assert set(quiet.changed.values()) == {0}, quiet.output
+
+
+def test_killed_again_and_again(lab: Lab) -> None:
+    for task, seconds in KILLS:
+        if EACH_ALONE:
+            lifecycle.down(lab.name, _say)
+            lifecycle.up(lab, _say)
+        played = killed(lab, task, seconds)
+        assert played.code == -9, f"{task} {seconds}: {played.output}"
+        if EACH_ALONE:
+            finishes(lab)
+        time.sleep(0.2)
+    finishes(lab)
