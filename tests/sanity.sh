@@ -23,7 +23,7 @@ trap 'rm -rf "$work"' EXIT
 target=$work/ansible_collections/kubeblocks/multicluster
 mkdir -p "$target"
 # What belongs to the collection: its own files, as git knows them, without the lab and its tests.
-git ls-files --cached --others --exclude-standard -- . ':!lab' ':!tests' ':!bench' ':!molecule' ':!.ci' ':!inventories' |
+git ls-files --cached --others --exclude-standard -- . ':!lab' ':!tests' ':!bench' ':!molecule' ':!.ci' ':!.config' ':!inventories' |
   tar --files-from=- --create --file=- | tar --extract --file=- --directory="$target"
 mkdir -p "$target/tests/sanity"
 cp tests/config.yml "$target/tests/"
