@@ -128,6 +128,14 @@ def settle(node: Node) -> None:
         furnish(node, api)
         import_images(node)
     _until(lambda: node_is_ready(node, api), deadline, f"{node.name}: its node is not Ready", node)
+    _until(lambda: all_run(node), deadline, f"{node.name}: not every process runs", node)
+
+
+def all_run(node: Node) -> bool:
+    """Whether every process that belongs up is up."""
+    states = supervisor(node).states() or {}
+    wanted = {process.name for process in processes(node) if process.always}
+    return {name for name, record in states.items() if record["statename"] == "RUNNING"} >= wanted
 
 
 def _until(condition: Callable[[], bool], deadline: float, complaint: str, node: Node) -> None:

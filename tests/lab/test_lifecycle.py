@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from traces import everything, traces
+from traces import everything, left_behind, traces
 
 from lab.cluster import machine
 from lab.cluster.api import Api
@@ -82,7 +82,7 @@ def test_pods_profile_from_nothing_to_nothing(lab_command: Run) -> None:
     assert len({node["metadata"]["labels"]["topology.kubernetes.io/zone"] for node in seen}) == len(seen)
     assert lab_command("--name", NAME, "down").returncode == 0
     assert traces(NAME, RANGE) == NOTHING
-    assert everything() == before
+    assert left_behind(before) == {}
 
 
 @pytest.mark.usefixtures("clean")

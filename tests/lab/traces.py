@@ -39,15 +39,21 @@ def traces(name: str, number: int) -> dict[str, list[str]]:
     }
 
 
-def everything() -> dict[str, int]:
-    """Counts of the whole machine, whatever their names."""
+def everything() -> dict[str, set[str]]:
+    """All of the whole machine that a lab could leave behind, whatever its name."""
     return {
-        "namespaces": len(network.namespaces()),
-        "links": len(network.links()),
-        "mounts": len(Path("/proc/self/mountinfo").read_text().splitlines()),
-        "cgroups": sum(1 for folder in cgroup_hierarchies().values() for _ in folder.rglob("cgroup.procs")),
-        "network": len(_network_namespaces()),
+        "namespaces": network.namespaces(),
+        "links": network.links(),
+        "mounts": {line.split(" ", 4)[4] for line in Path("/proc/self/mountinfo").read_text().splitlines()},
+        "cgroups": {str(path) for folder in cgroup_hierarchies().values() for path in folder.rglob("cgroup.procs")},
+        "network": _network_namespaces(),
     }
+
+
+def left_behind(before: dict[str, set[str]]) -> dict[str, set[str]]:
+    """What is there now and was not before; empty sets are left out."""
+    now = everything()
+    return {key: now[key] - before[key] for key in now if now[key] - before[key]}
 
 
 def _network_namespaces() -> set[str]:
