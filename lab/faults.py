@@ -199,6 +199,7 @@ def _rebuild(node: Node) -> None:
         node.data.rename(_old_data(node))
     machine.start(node)
     machine.settle(node)
+    machine.import_images(node)
 
 
 def _return_old(node: Node) -> None:
@@ -209,3 +210,4 @@ def _return_old(node: Node) -> None:
         _old_data(node).rename(node.data)
     machine.start(node)
     machine.settle(node)
+    machine.import_images(node)

@@ -100,7 +100,8 @@ def _wait_until_ready(lab: Lab, say: Say) -> None:
     awaited = [node for node in lab.nodes if not faults.silences_api(lab, node)]
     with ThreadPoolExecutor(len(lab.nodes)) as pool:
         list(pool.map(machine.settle, awaited))
-    say(f"{len(awaited)} clusters ready after {time.monotonic() - started:.0f} s")
+        say(f"{len(awaited)} clusters ready after {time.monotonic() - started:.0f} s")
+        list(pool.map(machine.import_images, awaited))
 
 
 def down(name: str, say: Say) -> bool:

@@ -83,22 +83,20 @@ ALL = (
 
 def build_image(image: Image, say: Say) -> Path:
     """The image's archive, built once for its content."""
-    files = image.files()
-    key = content_key([repr((image.name, image.user, image.entrypoint, image.folders)), *_described(files)])
 
     def make(folder: Path) -> None:
-        _write(folder / "image.tar", image, files)
+        _write(folder / "image.tar", image, image.files())
 
-    return build_once("images", image.file_name, key, make, say) / "image.tar"
+    return build_once("images", image.file_name, _key(image), make, say) / "image.tar"
 
 
 def archives() -> list[Path]:
     """Every image's archive; they are there after ``lab build``."""
-    found = []
-    for image in ALL:
-        key = content_key([repr((image.name, image.user, image.entrypoint, image.folders)), *_described(image.files())])
-        found.append(stored("images", image.file_name, key) / "image.tar")
-    return found
+    return [stored("images", image.file_name, _key(image)) / "image.tar" for image in ALL]
+
+
+def _key(image: Image) -> str:
+    return content_key([repr((image.name, image.user, image.entrypoint, image.folders)), *_described(image.files())])
 
 
 def _described(files: dict[str, Path | str]) -> list[str]:

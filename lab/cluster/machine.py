@@ -120,13 +120,12 @@ def node_is_ready(node: Node, api: Api) -> bool:
 
 
 def settle(node: Node) -> None:
-    """Wait until a started node is ready, give it the images and furnish it. Raises LabError with what is missing."""
+    """Furnish a started node and wait until it is ready. Raises LabError with what is missing."""
     deadline = time.monotonic() + _PATIENCE
     api = Api(node)
     _until(api.ready, deadline, f"{node.name}: its API server is not ready", node)
     if node.profile == "pods":
         furnish(node, api)
-        import_images(node)
     _until(lambda: node_is_ready(node, api), deadline, f"{node.name}: its node is not Ready", node)
     _until(lambda: all_run(node), deadline, f"{node.name}: not every process runs", node)
 
@@ -146,7 +145,9 @@ def _until(condition: Callable[[], bool], deadline: float, complaint: str, node:
 
 
 def import_images(node: Node) -> None:
-    """Load the images that the node's containerd does not hold yet."""
+    """Load the images that the node's containerd does not hold yet; nothing to do without a containerd."""
+    if node.profile == "api":
+        return
     marks = node.data / "images"
     marks.mkdir(exist_ok=True)
     for archive in archives():
