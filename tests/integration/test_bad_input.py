@@ -83,7 +83,7 @@ def test_two_data_planes_are_one_cluster(api_lab: Lab, tmp_path: Path, refused: 
     )
 
 
-@pytest.mark.parametrize(("hosts", "listed"), [([], "none"), (["control", "k8s-1"], "control, k8s-1")])
+@pytest.mark.parametrize(("hosts", "listed"), [([], "none"), (["control", "other"], "control, other")])
 def test_not_one_control_plane(
     api_lab: Lab, tmp_path: Path, refused: Callable[..., None], hosts: list[str], listed: str
 ) -> None:
@@ -94,6 +94,19 @@ def test_not_one_control_plane(
         [
             f"inventory: group control_plane has {len(hosts)} hosts ({listed}). KubeBlocks has exactly one control "
             "plane. Leave exactly one host in the group control_plane. [inventory.control_plane]"
+        ],
+        inventory=inventory,
+    )
+
+
+def test_one_host_in_both_groups(api_lab: Lab, tmp_path: Path, refused: Callable[..., None]) -> None:
+    inventory = changed_inventory(
+        api_lab, tmp_path, lambda hosts: hosts["data_plane"]["hosts"].update({"control": None})
+    )
+    refused(
+        [
+            "control: this host stands in the groups control_plane and data_plane. One host is one context, and it "
+            "would be prepared as both. Leave it in one group. [inventory.both_planes]"
         ],
         inventory=inventory,
     )
