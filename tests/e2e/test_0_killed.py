@@ -1,7 +1,7 @@
 """``site.yml`` killed (-9) after each task that writes and in each Helm wait: the next run goes on, the last is quiet.
 
 One lab, one chain: every run meets what the one before left when it was killed. ``make killed`` takes a fresh lab for
-each kill, which needs a quarter of an hour.
+each kill, which takes far longer.
 """
 
 from __future__ import annotations
