@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import fcntl
 import hashlib
-import os
 import shutil
 import time
 from collections.abc import Callable, Iterable
@@ -63,11 +62,3 @@ def _forget_older(target: Path, name: str, keep: int = 3) -> None:
     for old in builds[keep:]:
         with suppress(OSError):
             shutil.rmtree(old)
-
-
-def link_or_copy(source: Path, target: Path) -> None:
-    target.parent.mkdir(parents=True, exist_ok=True)
-    try:
-        os.link(source, target)
-    except OSError:
-        shutil.copy2(source, target)

@@ -14,13 +14,17 @@ from ansible_collections.kubeblocks.multicluster.plugins.module_utils._kube.para
 from ansible_collections.kubeblocks.multicluster.plugins.module_utils._rules.members import problems_of
 from ansible_collections.kubeblocks.multicluster.plugins.module_utils._runner import CONTEXTS_SPEC, Call, access
 
-SPEC: dict[str, Any] = {
+# Which etcd is meant. Keep in step with plugins/doc_fragments/_members.py.
+MEMBERS_SPEC: dict[str, Any] = {
     "contexts": CONTEXTS_SPEC,
     "namespace": {"type": "str", "required": True},
     "name": {"type": "str", "required": True},
     "component": {"type": "str", "default": "etcd"},
     "container": {"type": "str", "default": "etcd"},
     "replicas": {"type": "int", "default": 3},
+}
+SPEC: dict[str, Any] = {
+    **MEMBERS_SPEC,
     "wait": {"type": "bool", "default": False},
     "wait_timeout": {"type": "int", "default": 300},
     "wait_phase": {"type": "bool", "default": False},

@@ -11,17 +11,12 @@ from ansible_collections.kubeblocks.multicluster.plugins.module_utils._kube.clie
 from ansible_collections.kubeblocks.multicluster.plugins.module_utils._kube.errors import ContextError
 from ansible_collections.kubeblocks.multicluster.plugins.module_utils._kube.parallel import ask_all
 from ansible_collections.kubeblocks.multicluster.plugins.module_utils._rules.members import problems_of
-from ansible_collections.kubeblocks.multicluster.plugins.module_utils._runner import CONTEXTS_SPEC, Call, access
+from ansible_collections.kubeblocks.multicluster.plugins.module_utils._runner import Call, access
 
 SPEC: dict[str, Any] = {
-    "contexts": CONTEXTS_SPEC,
+    **_etcd.MEMBERS_SPEC,
     "operator_namespace": {"type": "str", "default": "kb-system"},
     "operator_release": {"type": "str", "default": "kubeblocks"},
-    "namespace": {"type": "str", "required": True},
-    "name": {"type": "str", "required": True},
-    "component": {"type": "str", "default": "etcd"},
-    "container": {"type": "str", "default": "etcd"},
-    "replicas": {"type": "int", "default": 3},
     "request_timeout": {"type": "float", "default": 5.0},
 }
 _HEADER = ("CONTEXT", "API", "OPERATOR'S VIEW", "POD", "MEMBER", "LEADER", "ADDRESSES")

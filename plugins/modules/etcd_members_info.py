@@ -16,29 +16,10 @@ description:
   - With O(wait) it asks until the members are one etcd, and shows each change of the picture.
 extends_documentation_fragment:
   - kubeblocks.multicluster._contexts
+  - kubeblocks.multicluster._members
   - kubeblocks.multicluster._attributes
   - kubeblocks.multicluster._attributes.info
 options:
-  namespace:
-    description: Namespace of the Cluster.
-    type: str
-    required: true
-  name:
-    description: Name of the Cluster.
-    type: str
-    required: true
-  component:
-    description: Name of the component that holds the members.
-    type: str
-    default: etcd
-  container:
-    description: Name of the container in which etcdctl runs.
-    type: str
-    default: etcd
-  replicas:
-    description: Number of voters that there should be.
-    type: int
-    default: 3
   wait:
     description: Whether to ask until nothing is missing. A check mode run asks once.
     type: bool

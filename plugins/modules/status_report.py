@@ -15,6 +15,7 @@ description:
   - The members' rows come from etcd itself, the operator's view beside them from KubeBlocks.
 extends_documentation_fragment:
   - kubeblocks.multicluster._contexts
+  - kubeblocks.multicluster._members
   - kubeblocks.multicluster._attributes
   - kubeblocks.multicluster._attributes.info
 options:
@@ -26,26 +27,6 @@ options:
     description: Name of the operator's Helm release.
     type: str
     default: kubeblocks
-  namespace:
-    description: Namespace of the Cluster.
-    type: str
-    required: true
-  name:
-    description: Name of the Cluster.
-    type: str
-    required: true
-  component:
-    description: Name of the component that holds the members.
-    type: str
-    default: etcd
-  container:
-    description: Name of the container in which etcdctl runs.
-    type: str
-    default: etcd
-  replicas:
-    description: Number of voters that there should be.
-    type: int
-    default: 3
   request_timeout:
     description: Seconds that one request may take.
     type: float

@@ -14,7 +14,7 @@ from typing import Any
 
 import pytest
 
-from lab.build.store import build_once, content_key, link_or_copy, stored
+from lab.build.store import build_once, content_key, stored
 from lab.faults import KINDS, Fault
 from lab.mesh import GLOBAL, MANAGER, SHARED, exported, wanted
 from lab.packets import node_rules
@@ -344,9 +344,3 @@ def test_the_last_three_builds_of_a_name_stay(cache: Path) -> None:
     build_once("kind", "name", "9" * 16, fill, quiet)
     kept = sorted(path.name for path in (cache / "kind").iterdir() if path.is_dir())
     assert kept == [f"name-{digit * 16}" for digit in "349"] + [other.name]
-
-
-def test_a_link_or_a_copy_is_the_same_file(tmp_path: Path) -> None:
-    (tmp_path / "one").write_text("x")
-    link_or_copy(tmp_path / "one", tmp_path / "deep" / "two")
-    assert (tmp_path / "deep" / "two").read_text() == "x"
