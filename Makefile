@@ -16,7 +16,7 @@ export PATH := $(BIN):$(PATH)
 export ANSIBLE_COLLECTIONS_PATH = $(TREE):$(SITE_PACKAGES)
 export ANSIBLE_CONFIG := $(ROOT)/ansible.cfg
 
-.PHONY: help setup demo test lint unit build lab-tests module-tests sanity molecule e2e killed soak bench down cold clean
+.PHONY: help setup demo test lint unit build lab-tests module-tests sanity molecule e2e killed soak bench bench-lab bench-preflight down cold clean
 
 help:
 	@grep -hE '^# make|^## ' Makefile
@@ -50,6 +50,12 @@ soak: setup
 
 bench: setup
 	@$(BIN)/python bench/second_run.py
+
+bench-preflight: setup
+	@$(BIN)/python bench/preflight.py
+
+bench-lab: setup
+	@$(BIN)/python bench/lab_up.py
 
 down:
 	@lab down

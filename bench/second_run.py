@@ -2,16 +2,13 @@
 
 from __future__ import annotations
 
-import datetime
-import os
-import platform
-import statistics
 import subprocess
 import sys
 import time
 from pathlib import Path
 
-RUNS = 5
+from figures import RUNS, machine, median, warn_if_busy
+
 INVENTORY = Path("/var/lib/kubeblocks-lab/lab/inventory")
 
 
@@ -30,13 +27,13 @@ def timed() -> tuple[float, bool]:
 def main() -> None:
     if not INVENTORY.exists():
         sys.exit("bench: the lab of make demo is not up: run make demo first")
+    warn_if_busy()
     timed()  # fills the caches of a machine that has just come up
     runs = [timed() for _ in range(RUNS)]
-    seconds = sorted(run[0] for run in runs)
     planes = sum(1 for line in (INVENTORY / "hosts.yml").read_text().splitlines() if line.strip().startswith("k8s-"))
-    print(f"{datetime.date.today()}  {platform.machine()}, {os.cpu_count()} cores, load {os.getloadavg()[0]:.1f}")
-    print(f"site.yml again, {planes} data planes, {RUNS} runs: median {statistics.median(seconds):.1f} s", end=" ")
-    print(f"(min {seconds[0]:.1f}, max {seconds[-1]:.1f}), nothing changed: {all(run[1] for run in runs)}")
+    quiet = all(unchanged for _, unchanged in runs)
+    print(machine())
+    print(median(f"site.yml again, {planes} data planes", [run[0] for run in runs], f", nothing changed: {quiet}"))
 
 
 if __name__ == "__main__":

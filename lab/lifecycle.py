@@ -125,5 +125,6 @@ def down(name: str, say: Say) -> bool:
             if path.name != "lab.json":
                 shutil.rmtree(path) if path.is_dir() else path.unlink()
         shutil.rmtree(lab.folder)
+        network.release_mount()
     say(f"lab {name!r} is down")
     return True

@@ -125,7 +125,7 @@ def settle(node: Node) -> None:
     api = Api(node)
     _until(api.ready, deadline, f"{node.name}: its API server is not ready", node)
     if node.profile == "pods":
-        furnish(node, api)
+        furnish(node, Api(node, timeout=_PATIENCE))  # a machine that starts several labs answers slowly
     _until(lambda: node_is_ready(node, api), deadline, f"{node.name}: its node is not Ready", node)
     _until(lambda: all_run(node), deadline, f"{node.name}: not every process runs", node)
 

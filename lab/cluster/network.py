@@ -4,11 +4,15 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable
+from pathlib import Path
 
-from lab.settings import Lab, Node
+from lab.settings import STATE_ROOT, Lab, Node, all_labs
 from lab.system import run
 
 UPLINK = "uplink"  # the node's own end of the cable
+# The first `ip netns add` of a machine mounts this folder on itself, and nothing ever takes that mount away.
+_NAMESPACES = Path("/run/netns")
+_MOUNTED_BY_US = STATE_ROOT / ".netns-mount"
 
 
 def ip(*words: str, namespace: str | None = None, check: bool = True) -> str:
@@ -34,6 +38,8 @@ def create_bridge(lab: Lab) -> None:
 
 def create_namespace(namespace: str, cable: str, bridge: str, address: str) -> None:
     """A network namespace whose ``uplink`` hangs on the bridge. What is there already stays."""
+    if not _is_mounted(_NAMESPACES):
+        _MOUNTED_BY_US.touch()
     if namespace not in namespaces():
         ip("netns", "add", namespace)
     if cable not in links():
@@ -61,6 +67,22 @@ def disconnect(namespace: str, cable: str) -> None:
         ip("link", "del", cable)
     if namespace in namespaces():
         ip("netns", "del", namespace)
+
+
+def _is_mounted(folder: Path) -> bool:
+    """Whether something is mounted there; ``os.path.ismount`` does not see a folder that is mounted on itself."""
+    entries = Path("/proc/self/mountinfo").read_text().splitlines()
+    return str(folder) in {entry.split()[4] for entry in entries}
+
+
+def release_mount() -> None:
+    """Unmount the folder of namespaces if it was mounted for a lab, and neither a lab nor a namespace is left."""
+    if not _MOUNTED_BY_US.exists() or all_labs() or namespaces():
+        return
+    if _is_mounted(_NAMESPACES):
+        run(["umount", str(_NAMESPACES)], what=f"unmount {_NAMESPACES}")
+        _NAMESPACES.rmdir()
+    _MOUNTED_BY_US.unlink()
 
 
 def remove_bridge(lab: Lab) -> None:
