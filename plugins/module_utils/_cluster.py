@@ -10,13 +10,15 @@ from typing import Any
 from ansible_collections.kubeblocks.multicluster.plugins.module_utils._kube.client import Client
 from ansible_collections.kubeblocks.multicluster.plugins.module_utils._kube.errors import Failed
 from ansible_collections.kubeblocks.multicluster.plugins.module_utils._kube.objects import path_of, plan
+from ansible_collections.kubeblocks.multicluster.plugins.module_utils._rules.spread import of_names
 from ansible_collections.kubeblocks.multicluster.plugins.module_utils._runner import AUTH_SPEC, Call
 
 SPEC: dict[str, Any] = {
     **AUTH_SPEC,
     "namespace": {"type": "str", "required": True},
     "name": {"type": "str", "required": True},
-    "placement": {"type": "list", "elements": "str", "required": True},
+    "placement": {"type": "list", "elements": "str", "default": []},
+    "data_planes": {"type": "list", "elements": "str", "default": []},
     "replicas": {"type": "int", "default": 3},
     "version": {"type": "str", "default": ""},
     "definition": {"type": "str", "default": "etcd-3"},
@@ -66,9 +68,13 @@ def cluster_of(params: Mapping[str, Any]) -> dict[str, Any]:
 def run(call: Call) -> dict[str, Any]:
     """Create the Cluster or bring it to what is asked for, once its definition can be used."""
     params, client = call.params, call.client()
-    wanted = cluster_of(params)
-    found = client.get(path_of(wanted))
+    found = client.get(path_of(cluster_of(params)))
+    wanted = cluster_of({**params, "placement": _placement(params, found)})
     _refuse_unsafe(client, found, wanted)
+    if found is None and params["data_planes"]:
+        impossible = of_names(_placement(params, None), params["data_planes"])
+        if impossible:
+            raise Failed("\n".join(str(finding) for finding in impossible))
     _keep_resolved_definition(found, wanted)
     changes = plan([found], [wanted])
     result: dict[str, Any] = {
@@ -82,6 +88,18 @@ def run(call: Call) -> dict[str, Any]:
             _await_definition(call, client)
             client.apply(path_of(wanted), wanted)
     return result
+
+
+def _placement(params: Mapping[str, Any], found: Mapping[str, Any] | None) -> list[str]:
+    """What is asked for; else what the Cluster has, so that a new data plane moves nobody; else all data planes."""
+    existing = (found or {}).get("metadata", {}).get("annotations", {}).get(PLACEMENT, "")
+    asked: list[str] = params["placement"] or [context for context in existing.split(",") if context]
+    if not asked and not params["data_planes"]:
+        raise Failed(
+            f"cannot make Cluster {params['namespace']}/{params['name']}: it has no placement, and KubeBlocks would "
+            "choose one by chance. Set placement or data_planes."
+        )
+    return asked or params["data_planes"]
 
 
 def _refuse_unsafe(client: Client, found: Mapping[str, Any] | None, wanted: Mapping[str, Any]) -> None:

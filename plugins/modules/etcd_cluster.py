@@ -28,10 +28,17 @@ options:
     type: str
     required: true
   placement:
-    description: Contexts of the members. Member N goes to entry N modulo their number.
+    description:
+      - Contexts of the members. Member N goes to entry N modulo their number.
+      - Empty for what the Cluster has, so that a new data plane moves nobody; for a new Cluster, all of O(data_planes).
     type: list
     elements: str
-    required: true
+    default: []
+  data_planes:
+    description: All data planes, in the inventory's order.
+    type: list
+    elements: str
+    default: []
   replicas:
     description: Number of members.
     type: int
