@@ -13,9 +13,11 @@ author:
 description:
   - Reads the UID of the namespace C(kube-system), which is a cluster's identity whatever its name or address.
   - Every block of tasks that writes stands behind this task, and uses the kubeconfig and context that it returned.
-  - Fails if the UID is not the expected one.
+  - Fails if the UID is not the expected one, and, with O(contexts), if the record that the control plane keeps has another
+    cluster under this name, or if a data plane belongs to another control plane.
 extends_documentation_fragment:
   - kubeblocks.multicluster._auth
+  - kubeblocks.multicluster._contexts
   - kubeblocks.multicluster._attributes
   - kubeblocks.multicluster._attributes.info
 options:
@@ -23,6 +25,16 @@ options:
     description: The UID that this context had before. Empty to accept any.
     type: str
     default: ""
+  contexts:
+    description:
+      - All contexts, so that the record of the control plane can be asked. Empty to compare with nothing.
+      - The filter P(kubeblocks.multicluster.contexts#filter) makes this list from the inventory.
+    required: false
+    default: []
+  operator_namespace:
+    description: Namespace of the operator, where the record is kept.
+    type: str
+    default: kb-system
 """
 
 EXAMPLES = r"""
@@ -44,6 +56,10 @@ identity:
     version: {description: Version of the API server., type: str, returned: always, sample: v1.34.4}
     server: {description: Address of the API server., type: str, returned: always}
     ca_hash: {description: SHA-256 of the CA certificate., type: str, returned: always}
+    control_plane_uid:
+      description: UID of the control plane, empty without O(contexts).
+      type: str
+      returned: always
 """
 
 from ansible_collections.kubeblocks.multicluster.plugins.module_utils._identity import SPEC, run

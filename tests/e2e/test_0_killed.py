@@ -24,6 +24,7 @@ CALLBACKS = str(Path(__file__).parent / "callbacks")
 KILLS = [
     ("Objects | Apply them", ""),
     ("Foundation | Apply them", ""),
+    ("Foundation | Record which cluster stands behind each context", ""),
     ("Foundation | Keep the CRDs", ""),
     ("Foundation | Keep the operator's credentials for the data planes", ""),
     ("Releases | Claim them, and clear what an interrupted run left", ""),

@@ -3,11 +3,15 @@
 
 from __future__ import annotations
 
+import copy
 import json
 import os
 import ssl
+import time
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
+from email.utils import parsedate_to_datetime
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlencode
@@ -47,6 +51,8 @@ class Client:
 
     access: Access
     requests: int = field(default=0, init=False)
+    # Seconds that the server's clock was ahead of this host's at the last answer; the header counts whole seconds.
+    clock_offset: float | None = field(default=None, init=False)
 
     def __post_init__(self) -> None:
         self.configuration = _configuration(self.access)
@@ -67,6 +73,29 @@ class Client:
         if not path:
             return b""
         return Path(path).read_bytes()
+
+    def bearing(self, token: str) -> Client:
+        """A client of the same API server that presents this token and nothing else."""
+        other = copy.copy(self)
+        other.configuration = copy.deepcopy(self.configuration)
+        other.configuration.cert_file = other.configuration.key_file = None
+        other.configuration.username = other.configuration.password = None
+        other.configuration.refresh_api_key_hook = None
+        other.configuration.api_key = {"authorization": f"Bearer {token}"}
+        other._api = kubernetes_client.ApiClient(other.configuration)
+        return other
+
+    @property
+    def bearer(self) -> str:
+        """The token that this client presents, empty if it is another kind of credential."""
+        presented = [value for key, value in self._headers().items() if key.lower() == "authorization"]
+        return presented[0].removeprefix("Bearer ") if presented and presented[0].startswith("Bearer ") else ""
+
+    @property
+    def client_certificate(self) -> bytes:
+        """The certificate that this client presents (PEM), empty if it is another kind of credential."""
+        path = self.configuration.cert_file
+        return Path(path).read_bytes() if path else b""
 
     def get(self, path: str, *, missing_ok: bool = True) -> Any:
         """The object at a path; None where the server says 404."""
@@ -127,6 +156,11 @@ class Client:
             reason = str(getattr(problem, "reason", problem)).split("\n", maxsplit=1)[0]
             raise ContextError(self.context, "execute in", what, reason or type(problem).__name__) from problem
 
+    def _note_clock(self, date: str | None, began: float) -> None:
+        with suppress(TypeError, ValueError):
+            server = parsedate_to_datetime(date or "").timestamp()
+            self.clock_offset = server + 0.5 - (began + time.time()) / 2
+
     def _headers(self) -> dict[str, str]:
         headers = {"User-Agent": FIELD_MANAGER}
         for setting in self.configuration.auth_settings().values():
@@ -150,6 +184,7 @@ class Client:
         headers = self._headers() | {"Accept": accept, "Content-Type": kind}
         encoded = None if body is None else json.dumps(body).encode()
         self.requests += 1
+        began = time.time()
         limit = urllib3.Timeout(connect=min(5.0, self.access.timeout), read=self.access.timeout)
         try:
             answer = self._api.rest_client.pool_manager.request(
@@ -163,6 +198,7 @@ class Client:
                 f"{self.server} does not answer: {_reason(problem)}",
                 hint="Check that the cluster runs and that this address can be reached from here.",
             ) from problem
+        self._note_clock(answer.headers.get("Date"), began)
         if answer.status == 404 and missing_ok:
             return None
         if answer.status >= 400:
