@@ -126,7 +126,7 @@ class Audit:
         return [event for event in found if event["user"]["username"] == self.user]
 
     def writes(self) -> dict[str, list[str]]:
-        """Context → what was written. Access reviews, dry runs, token requests' reviews and exec are no writes."""
+        """Context → what was written. Access reviews, dry runs and exec are no writes."""
         return {
             node.name: [
                 f"{event['verb']} {event['requestURI']}" for event in self.events(node.name) if _persists(event)
@@ -145,3 +145,28 @@ def _persists(event: dict[str, Any]) -> bool:
     review = reference.get("resource", "").endswith("accessreviews")
     executes = reference.get("subresource") == "exec"
     return not (review or executes or "dryRun=All" in event["requestURI"])
+
+
+def preflight_options(contexts: list[dict[str, Any]], **changed: Any) -> dict[str, Any]:
+    """Options of the module preflight_report as its role gives them on a lab without charts of its own."""
+    return {
+        "contexts": contexts,
+        "operator_namespace": "kb-system",
+        "databases": [{"namespace": "etcd", "name": "etcd"}],
+        "operator_release": "kubeblocks",
+        "secret": "kubeblocks-contexts",
+        "kubeblocks_version": "1.0.2",
+        "experimental": False,
+        "operator_values": {},
+        "manage_access": True,
+        "service_account": "kubeblocks-operator",
+        "placement": [],
+        "replicas": 3,
+        "storage_class": "",
+        "helm_binary": str(tools() / "helm"),
+        "charts": [],
+        "accept": [],
+        "request_timeout": 5.0,
+        "deadline": 30.0,
+        **changed,
+    }

@@ -34,6 +34,9 @@ options:
       server:
         description: Address of the API server as the control plane sees it, where it differs from the kubeconfig's.
         type: str
+      failure_domain:
+        description: What this context shares its fate with, where that is coarser than the context.
+        type: str
 requirements:
   - kubernetes >= 24.2.0 (Python package)
 """

@@ -19,6 +19,8 @@ def _place(name: str, plane: str, variables: Mapping[str, Any]) -> dict[str, Any
         value = variables.get(f"kubeblocks_{option}")
         if value:
             found[option] = value
+    if variables.get("failure_domain"):
+        found["failure_domain"] = variables["failure_domain"]
     return found
 
 

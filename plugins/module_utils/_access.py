@@ -6,7 +6,7 @@ Source of the operator's table: the call sites of KubeBlocks 1.0.x, run for real
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -14,6 +14,27 @@ POD_ROLE = "kubeblocks-cluster-pod-role"
 _ALL = ("get", "list", "watch", "create", "update", "patch", "delete")
 _RBAC = "rbac.authorization.k8s.io"
 _STORAGE = "storage.k8s.io"
+
+# Kinds of Kubernetes itself that live in no namespace; KubeBlocks' own in a chart live in none either.
+_CLUSTER_WIDE = frozenset(
+    {
+        "APIService",
+        "CSIDriver",
+        "ClusterRole",
+        "ClusterRoleBinding",
+        "CustomResourceDefinition",
+        "IngressClass",
+        "MutatingWebhookConfiguration",
+        "Namespace",
+        "PersistentVolume",
+        "PriorityClass",
+        "RuntimeClass",
+        "StorageClass",
+        "ValidatingAdmissionPolicy",
+        "ValidatingAdmissionPolicyBinding",
+        "ValidatingWebhookConfiguration",
+    }
+)
 
 Rule = dict[str, list[str]]
 
@@ -55,6 +76,17 @@ class Right:
 
 
 EVERYTHING = Right("*", "*", "*", "*")
+# What an operator never needs on a data plane, and what makes its token worth stealing.
+DANGEROUS = (
+    Right("escalate", _RBAC, "clusterroles"),
+    Right("bind", _RBAC, "clusterroles"),
+    Right("impersonate", "", "users"),
+    Right("create", "", "pods", "exec"),
+    Right("create", "", "serviceaccounts", "token"),
+    Right("create", _RBAC, "clusterrolebindings"),
+    Right("delete", "", "nodes"),
+    Right("delete", "", "namespaces"),
+)
 
 
 def operator_rules() -> list[Rule]:
@@ -107,7 +139,9 @@ def data_plane_rights(namespaces: Iterable[str], operator_namespace: str, *, man
     needed = [
         *_rights("", "namespaces", ("get", "create", "patch")),
         *_rights("", "nodes", ("list",)),
+        *_rights("networking.k8s.io", "servicecidrs", ("list",)),
         *_rights(_STORAGE, "storageclasses", ("list",)),
+        *_rights(_STORAGE, "csidrivers", ("list",)),
         *_rights("apiextensions.k8s.io", "customresourcedefinitions", ("list",)),
         *_rights(_RBAC, "clusterroles", ("get", "create", "patch")),
         *rights_of(pod_rules()),
@@ -116,19 +150,22 @@ def data_plane_rights(namespaces: Iterable[str], operator_namespace: str, *, man
         needed += _rights("", "pods", ("list",), namespace=namespace)
         needed += [Right(verb, "", "pods", "exec", namespace=namespace) for verb in ("get", "create")]
         needed += _rights("", "services", ("list",), namespace=namespace)
+        needed += _rights("", "persistentvolumeclaims", ("list",), namespace=namespace)
     needed.append(Right("create", "", "serviceaccounts", "token", namespace=operator_namespace))
     needed += _rights("", "serviceaccounts", ("get",), namespace=operator_namespace)
     if manage_access:
         needed += _rights("", "serviceaccounts", ("create", "patch"), namespace=operator_namespace)
         needed += _rights(_RBAC, "clusterrolebindings", ("get", "create", "patch"))
         needed += rights_of(operator_rules())
-    return _without_implied(needed)
+    return all_of(needed)
 
 
 def control_plane_rights(namespace: str, cluster_namespaces: Iterable[str]) -> list[Right]:
     """What the roles need on the control plane besides the rights that the chart itself grants."""
     needed = [
         *_rights("", "namespaces", ("get", "create", "patch")),
+        *_rights("", "nodes", ("list",)),
+        *_rights("networking.k8s.io", "servicecidrs", ("list",)),
         *_rights("apiextensions.k8s.io", "customresourcedefinitions", ("list", "get", "create", "patch")),
         *_rights(_RBAC, "clusterroles", ("get", "create", "patch")),
         *_rights(_RBAC, "clusterrolebindings", ("get", "create", "patch")),
@@ -143,10 +180,44 @@ def control_plane_rights(namespace: str, cluster_namespaces: Iterable[str]) -> l
     ]
     for other in sorted(set(cluster_namespaces)):
         needed += _rights("apps.kubeblocks.io", "clusters", ("get", "create", "patch"), namespace=other)
-    return _without_implied(needed)
+    return all_of(needed)
 
 
-def _without_implied(rights: Iterable[Right]) -> list[Right]:
+def chart_rights(objects: Iterable[Mapping[str, Any]], namespace: str) -> list[Right]:
+    """What Helm needs to install, upgrade and await these rendered objects in a release's namespace.
+
+    A role may be made by whoever holds its rules, or ``escalate``; one that aggregates others, as KubeBlocks' role of
+    database Pods, only by a holder of everything or of ``escalate``. So ``escalate`` is what is asked, and ``bind`` for
+    a binding.
+    """
+    needed: list[Right] = []
+    for body in objects:
+        group, kind = str(body["apiVersion"]).rpartition("/")[0], str(body["kind"])
+        own = body.get("metadata", {}).get("namespace") or namespace
+        where = "" if kind in _CLUSTER_WIDE or group.endswith(".kubeblocks.io") else own
+        verbs = ["get", "create", "patch", "delete"]
+        if kind == "Job":
+            verbs += ["list", "watch"]
+        if kind == "Deployment":
+            needed += _rights("apps", "replicasets", ("list",), namespace=where)
+        if kind in ("Role", "ClusterRole"):
+            verbs.append("escalate")
+        if kind in ("RoleBinding", "ClusterRoleBinding"):
+            role = body["roleRef"]
+            needed.append(Right("bind", _RBAC, plural_of(role["kind"]), name=role["name"], namespace=where))
+        needed += _rights(group, plural_of(kind), verbs, namespace=where)
+    return all_of(needed)
+
+
+def plural_of(kind: str) -> str:
+    """The resource of a kind, guessed by the rule of Kubernetes' own ``UnsafeGuessKindToResource``."""
+    single = kind.lower()
+    if single.endswith("s"):
+        return f"{single}es"
+    return f"{single[:-1]}ies" if single.endswith("y") else f"{single}s"
+
+
+def all_of(rights: Iterable[Right]) -> list[Right]:
     """Each right once, and none for a namespace that is asked for the whole cluster anyway."""
     wanted = set(rights)
     return sorted(right for right in wanted if not right.namespace or replace(right, namespace="") not in wanted)

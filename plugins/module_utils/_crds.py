@@ -6,7 +6,6 @@ from __future__ import annotations
 import hashlib
 import json
 import urllib.error
-from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -16,9 +15,7 @@ from ansible_collections.kubeblocks.multicluster.plugins.module_utils._kube.clie
 from ansible_collections.kubeblocks.multicluster.plugins.module_utils._kube.errors import Failed
 from ansible_collections.kubeblocks.multicluster.plugins.module_utils._kube.objects import path_of
 from ansible_collections.kubeblocks.multicluster.plugins.module_utils._runner import AUTH_SPEC, Call
-
-with suppress(ImportError):  # the package kubernetes brings it, and the runner says so where that is missing
-    import yaml
+from ansible_collections.kubeblocks.multicluster.plugins.module_utils._yaml import documents
 
 SPEC: dict[str, Any] = {
     **AUTH_SPEC,
@@ -116,10 +113,9 @@ def _download(source: str) -> str:
 
 
 def _parse(text: str, source: str) -> list[dict[str, Any]]:
-    loader = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
     try:
-        bodies = [body for body in yaml.load_all(text, Loader=loader) if body]
-    except yaml.YAMLError as problem:
+        bodies = documents(text)
+    except ValueError as problem:
         raise Failed(f"cannot read the CRDs from {source}: it is no YAML: {problem}") from problem
     strangers = [body.get("kind") for body in bodies if body.get("kind") != "CustomResourceDefinition"]
     if strangers or not bodies:

@@ -15,6 +15,7 @@ from ansible_collections.kubeblocks.multicluster.plugins.module_utils._kube.clie
 from ansible_collections.kubeblocks.multicluster.plugins.module_utils._kube.errors import Failed
 from ansible_collections.kubeblocks.multicluster.plugins.module_utils._kube.objects import Change, contains, path_of
 from ansible_collections.kubeblocks.multicluster.plugins.module_utils._kube.parallel import ask_all
+from ansible_collections.kubeblocks.multicluster.plugins.module_utils._kube.tokens import account_path, mint
 from ansible_collections.kubeblocks.multicluster.plugins.module_utils._runner import (
     AUTH_SPEC,
     CONTEXTS_SPEC,
@@ -31,6 +32,7 @@ SPEC: dict[str, Any] = {
     "service_account_namespace": {"type": "str", "default": "kb-system"},
     "token_seconds": {"type": "int", "default": 365 * 24 * 3600, "no_log": False},
 }
+TOKEN_KEY = "token-"  # noqa: S105 - how the Secret's keys begin that hold tokens
 _DEADLINE = 30.0
 
 
@@ -78,7 +80,7 @@ def kubeconfig_of(servers: Mapping[str, Mapping[str, str]]) -> str:
 
 
 def token_key(context: str) -> str:
-    return f"token-{context}"
+    return f"{TOKEN_KEY}{context}"
 
 
 def run(call: Call) -> dict[str, Any]:
@@ -116,8 +118,7 @@ def _keep(call: Call, place: Mapping[str, Any], token: str) -> dict[str, Any]:
     params = call.params
     client = Client(access(dict(place), params["request_timeout"]))
     namespace, account = params["service_account_namespace"], params["service_account"]
-    path = f"/api/v1/namespaces/{namespace}/serviceaccounts/{account}"
-    found = client.get(path)
+    found = client.get(account_path(namespace, account))
     if found is None and not call.check_mode:
         raise Failed(
             f"{client.context}: cannot mint a token: there is no ServiceAccount {namespace}/{account}. "
@@ -125,9 +126,7 @@ def _keep(call: Call, place: Mapping[str, Any], token: str) -> dict[str, Any]:
         )
     why = needs_renewal(claims_of(token), found["metadata"]["uid"] if found else "", time.time())
     if why and not call.check_mode:
-        spec = {"expirationSeconds": params["token_seconds"]}
-        body = {"apiVersion": "authentication.k8s.io/v1", "kind": "TokenRequest", "spec": spec}
-        token = client.create(f"{path}/token", body)["status"]["token"]
+        token = mint(client, namespace, account, params["token_seconds"])
     return {
         "server": place.get("server") or client.server,
         "ca": base64.b64encode(client.certificate_authority).decode(),

@@ -6,7 +6,7 @@ from __future__ import annotations
 from typing import Any
 
 from ansible_collections.kubeblocks.multicluster.plugins.module_utils._kube.errors import Failed
-from ansible_collections.kubeblocks.multicluster.plugins.module_utils._kube.objects import KINDS, path_of, plan
+from ansible_collections.kubeblocks.multicluster.plugins.module_utils._kube.objects import KINDS, Change, path_of, plan
 from ansible_collections.kubeblocks.multicluster.plugins.module_utils._runner import AUTH_SPEC, Call
 
 SPEC: dict[str, Any] = {
@@ -22,6 +22,9 @@ def run(call: Call) -> dict[str, Any]:
         if (body.get("apiVersion"), body.get("kind")) not in KINDS:
             raise Failed(f"{client.context}: cannot compare {body.get('kind')}: this module does not know the kind.")
     changes = plan([client.get(path_of(body)) for body in wanted], wanted)
+    rebound = [change.wanted for change in changes if _binds_another_role(change)]
+    if rebound:
+        raise Failed("\n".join(_immutable(client.context, body) for body in rebound))
     spaces = {body["metadata"]["namespace"] for body in wanted if "namespace" in body["metadata"]}
     missing = sorted(name for name in spaces if client.get(f"/api/v1/namespaces/{name}") is None)
     drifted = [change.wanted for change in changes]
@@ -30,6 +33,18 @@ def run(call: Call) -> dict[str, Any]:
         "askable": [body for body in drifted if body["metadata"].get("namespace") not in missing],
         "differences": [_sentence(change.found, change.wanted) for change in changes],
     }
+
+
+def _binds_another_role(change: Change) -> bool:
+    return change.found is not None and change.found.get("roleRef") != change.wanted.get("roleRef")
+
+
+def _immutable(context: str, body: dict[str, Any]) -> str:
+    kind, name, role = body["kind"], body["metadata"]["name"], body["roleRef"]["name"]
+    return (
+        f"{context}: cannot apply {kind} {name}: its roleRef is not {role}, and Kubernetes never changes a roleRef. "
+        f"Find out who made it, then remove it: kubectl --context {context} delete {kind.lower()} {name}"
+    )
 
 
 def _sentence(found: dict[str, Any] | None, wanted: dict[str, Any]) -> str:

@@ -134,7 +134,7 @@ def look(params: Mapping[str, Any]) -> tuple[list[dict[str, Any]], list[str], st
     def ask(context: str) -> Any:
         client = Client(access(places[context], params["request_timeout"]))
         control = places[context]["plane"] == "control"
-        return _phase_of_cluster(client, params) if control else members(client, params)
+        return phase_of_cluster(client, params["namespace"], params["name"]) if control else members(client, params)
 
     answers, failures = ask_all(places, ask, params["request_timeout"] + 4 * _EXEC_SECONDS)
     planes = [context for context, place in places.items() if place["plane"] == "data"]
@@ -144,9 +144,9 @@ def look(params: Mapping[str, Any]) -> tuple[list[dict[str, Any]], list[str], st
     return samples, silent + problems_of(samples, params["replicas"]), phases[0] if phases else ""
 
 
-def _phase_of_cluster(client: Client, params: Mapping[str, Any]) -> str:
-    path = f"/apis/apps.kubeblocks.io/v1/namespaces/{params['namespace']}/clusters/{params['name']}"
-    found = client.get(path)
+def phase_of_cluster(client: Client, namespace: str, name: str) -> str:
+    """What KubeBlocks says of a Cluster: its phase, ``without phase``, or ``absent``."""
+    found = client.get(f"/apis/apps.kubeblocks.io/v1/namespaces/{namespace}/clusters/{name}")
     return str((found or {}).get("status", {}).get("phase", "")) or ("without phase" if found else "absent")
 
 

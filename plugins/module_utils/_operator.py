@@ -6,6 +6,7 @@ from __future__ import annotations
 import base64
 import gzip
 import json
+from collections.abc import Mapping
 from typing import Any
 
 from ansible_collections.kubeblocks.multicluster.plugins.module_utils._kube.client import Client
@@ -47,3 +48,21 @@ def marked_contexts(values: dict[str, Any]) -> list[str]:
     """The contexts that are marked as unavailable in a release's values."""
     text = (values.get("multiCluster") or {}).get("contextsDisabled") or ""
     return [name for name in text.split(",") if name]
+
+
+def contexts_of_operator(deployment: Mapping[str, Any] | None) -> list[str]:
+    """The contexts that a running operator was told of; none where there is no Deployment."""
+    return _flag(deployment, "--multi-cluster-contexts=")
+
+
+def marked_of_operator(deployment: Mapping[str, Any] | None) -> list[str]:
+    """The contexts that a running operator takes for unavailable."""
+    return _flag(deployment, "--multi-cluster-contexts-disabled=")
+
+
+def _flag(deployment: Mapping[str, Any] | None, name: str) -> list[str]:
+    if not deployment:
+        return []
+    words = deployment["spec"]["template"]["spec"]["containers"][0].get("args", [])
+    values = [word.removeprefix(name) for word in words if word.startswith(name)]
+    return [entry for value in values for entry in value.split(",") if entry]

@@ -9,9 +9,14 @@ from typing import Any
 from ansible_collections.kubeblocks.multicluster.plugins.module_utils import _evidence
 from ansible_collections.kubeblocks.multicluster.plugins.module_utils._access import (
     Right,
+    all_of,
+    chart_rights,
     control_plane_rights,
     data_plane_rights,
 )
+from ansible_collections.kubeblocks.multicluster.plugins.module_utils._charts import Rendered, render
+from ansible_collections.kubeblocks.multicluster.plugins.module_utils._facts import Wanted
+from ansible_collections.kubeblocks.multicluster.plugins.module_utils._judgement import judge
 from ansible_collections.kubeblocks.multicluster.plugins.module_utils._kube.errors import Failed
 from ansible_collections.kubeblocks.multicluster.plugins.module_utils._kube.parallel import ask_all
 from ansible_collections.kubeblocks.multicluster.plugins.module_utils._rules import findings as rules
@@ -21,11 +26,21 @@ from ansible_collections.kubeblocks.multicluster.plugins.module_utils._runner im
 SPEC: dict[str, Any] = {
     "contexts": CONTEXTS_SPEC,
     "operator_namespace": {"type": "str", "default": "kb-system"},
-    "cluster_namespaces": {"type": "list", "elements": "str", "default": []},
+    "databases": {
+        "type": "list",
+        "elements": "dict",
+        "default": [],
+        "options": {"namespace": {"type": "str", "required": True}, "name": {"type": "str", "required": True}},
+    },
+    "operator_release": {"type": "str", "default": "kubeblocks"},
+    "secret": {"type": "str", "default": "kubeblocks-contexts", "no_log": False},
+    "kubeblocks_version": {"type": "str", "default": "1.0.2"},
+    "experimental": {"type": "bool", "default": False},
+    "operator_values": {"type": "dict", "default": {}},
     "manage_access": {"type": "bool", "default": True},
+    "service_account": {"type": "str", "default": "kubeblocks-operator"},
     "placement": {"type": "list", "elements": "str", "default": []},
     "replicas": {"type": "int", "default": 3},
-    "failure_domains": {"type": "dict", "default": {}},
     "storage_class": {"type": "str", "default": ""},
     "helm_binary": {"type": "str", "default": "helm"},
     "charts": {
@@ -36,6 +51,8 @@ SPEC: dict[str, Any] = {
             "ref": {"type": "str", "required": True},
             "version": {"type": "str"},
             "repo": {"type": "str"},
+            "release": {"type": "str"},
+            "values": {"type": "dict", "default": {}},
         },
     },
     "accept": {"type": "list", "elements": "str", "default": []},
@@ -49,9 +66,11 @@ def run(call: Call) -> dict[str, Any]:
     params = call.params
     places = params["contexts"]
     found = rules.of_inventory(places)
-    evidence = {} if found else _gather(params)
+    evidence: dict[str, dict[str, Any]] = {}
     if not found:
-        found = judge(params, evidence, _evidence.of_tools(params["helm_binary"], params["charts"]))
+        rendered = render(params["helm_binary"], params["charts"], params["operator_namespace"])
+        evidence = _gather(params, rendered)
+        found = judge(params, evidence, rendered.problems)
     accepted = set(params["accept"]) - rules.NEVER_ACCEPTED
     blocking = [finding for finding in found if finding.severity == FAIL and finding.id not in accepted]
     result: dict[str, Any] = {
@@ -72,52 +91,39 @@ def run(call: Call) -> dict[str, Any]:
     return result
 
 
-def _gather(params: Mapping[str, Any]) -> dict[str, dict[str, Any]]:
+def _gather(params: Mapping[str, Any], rendered: Rendered) -> dict[str, dict[str, Any]]:
     places = {place["name"]: place for place in params["contexts"]}
 
     def ask(name: str) -> dict[str, Any]:
         place = places[name]
-        target = access(place, params["request_timeout"])
-        return _evidence.of_context(target, place["plane"], _rights(place, params), params["operator_namespace"])
+        return _evidence.of_context(access(place, params["request_timeout"]), _questions(place, params, rendered))
 
     answers, problems = ask_all(places, ask, params["deadline"])
     silent = {name: {"error": {"kind": "silent", "message": str(problem)}} for name, problem in problems.items()}
     return {name: {**answers, **silent}[name] for name in places}
 
 
-def _rights(place: Mapping[str, Any], params: Mapping[str, Any]) -> list[Right]:
-    if place["plane"] == "control":
-        return control_plane_rights(params["operator_namespace"], params["cluster_namespaces"])
-    return data_plane_rights(
-        params["cluster_namespaces"], params["operator_namespace"], manage_access=params["manage_access"]
+def _questions(place: Mapping[str, Any], params: Mapping[str, Any], rendered: Rendered) -> _evidence.Questions:
+    namespace, managed = params["operator_namespace"], params["manage_access"]
+    databases = [database["namespace"] for database in params["databases"]]
+    pull_secrets = (params["operator_values"].get("image") or {}).get("imagePullSecrets") or []
+    wanted = Wanted(
+        namespace,
+        params["secret"],
+        params["databases"],
+        release=params["operator_release"],
+        pull_secrets=[secret["name"] for secret in pull_secrets],
     )
 
+    def on_control_plane() -> list[Right]:
+        return all_of(control_plane_rights(namespace, databases) + chart_rights(rendered.objects(), namespace))
 
-def judge(
-    params: Mapping[str, Any], evidence: Mapping[str, Mapping[str, Any]], tool_problems: Sequence[Mapping[str, str]]
-) -> list[Finding]:
-    """All findings from plain data: worst first, then in the inventory's order."""
-    places = {place["name"]: place for place in params["contexts"]}
-    found = rules.of_tools(tool_problems)
-    uids = {name: seen["uid"] for name, seen in evidence.items() if not seen["error"] and seen["uid"]}
-    found += rules.of_identity(uids, {name: place["plane"] for name, place in places.items()})
-    for name, seen in evidence.items():
-        if seen["error"]:
-            found.append(rules.of_reachability(name, seen["error"]))
-            continue
-        found += rules.of_access(name, seen["denied"])
-        if places[name]["plane"] == "data":
-            found += rules.of_crds(name, seen.get("crds", []))
-            found += rules.of_server(name, places[name].get("server") or seen["server"])
-            if "default_classes" in seen:
-                found += rules.of_storage(
-                    name, seen["default_classes"], params["storage_class"], seen["storage_classes"]
-                )
-        found += rules.of_releases(name, seen.get("releases", []))
-    planes = [place["context"] for place in places.values() if place["plane"] == "data"]
-    found += rules.of_placement(params["placement"], planes, params["replicas"], params["failure_domains"])
-    order = {rules.FAIL: 0, rules.WARN: 1, rules.INFO: 2}
-    return sorted(found, key=lambda finding: order[finding.severity])
+    def on_data_plane() -> list[Right]:
+        return data_plane_rights(databases, namespace, manage_access=managed)
+
+    if place["plane"] == "control":
+        return _evidence.Questions("control", on_control_plane, wanted)
+    return _evidence.Questions("data", on_data_plane, wanted, "" if managed else params["service_account"])
 
 
 def _public(seen: Mapping[str, Any]) -> dict[str, Any]:

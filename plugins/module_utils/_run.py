@@ -57,7 +57,7 @@ def is_alive(run: RunId) -> bool | None:
     """Whether that run's process lives; None where this host cannot know."""
     if run.pid == 0 or (run.host, run.boot) != (socket.gethostname(), _boot()):
         return None
-    return _start(run.pid) == run.start
+    return bool(run.start) and _start(run.pid) == run.start
 
 
 def _words(pid: int) -> list[str]:
@@ -107,6 +107,8 @@ def holder(lease: dict[str, Any] | None, now: datetime.datetime) -> str:
     alive = is_alive(run) if run else None
     if alive is not None:
         return name if alive else ""
+    if not spec.get("renewTime"):
+        return name  # nobody can say when it ends
     renewed = datetime.datetime.fromisoformat(spec["renewTime"].replace("Z", "+00:00"))
     limit = datetime.timedelta(seconds=spec.get("leaseDurationSeconds", LEASE_SECONDS))
     return name if now < renewed + limit else ""

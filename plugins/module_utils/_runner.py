@@ -44,6 +44,7 @@ CONTEXTS_SPEC: dict[str, Any] = {
         "kubeconfig": {"type": "path"},
         "plane": {"type": "str", "required": True, "choices": ["control", "data"]},
         "server": {"type": "str"},
+        "failure_domain": {"type": "str"},
     },
 }
 

@@ -10,6 +10,10 @@ from ansible_collections.kubeblocks.multicluster.plugins.module_utils import _et
 from ansible_collections.kubeblocks.multicluster.plugins.module_utils._kube.client import Client
 from ansible_collections.kubeblocks.multicluster.plugins.module_utils._kube.errors import ContextError
 from ansible_collections.kubeblocks.multicluster.plugins.module_utils._kube.parallel import ask_all
+from ansible_collections.kubeblocks.multicluster.plugins.module_utils._operator import (
+    contexts_of_operator,
+    marked_of_operator,
+)
 from ansible_collections.kubeblocks.multicluster.plugins.module_utils._rules.members import problems_of
 from ansible_collections.kubeblocks.multicluster.plugins.module_utils._runner import Call, access
 
@@ -68,22 +72,13 @@ def _of_context(place: Mapping[str, Any], params: Mapping[str, Any]) -> dict[str
 def _of_operator(client: Client, params: Mapping[str, Any]) -> dict[str, Any]:
     namespace, release = params["operator_namespace"], params["operator_release"]
     deployment = client.get(f"/apis/apps/v1/namespaces/{namespace}/deployments/{release}")
-    cluster = client.get(f"/apis/apps.kubeblocks.io/v1/namespaces/{params['namespace']}/clusters/{params['name']}")
     ready = (deployment or {}).get("status", {}).get("readyReplicas", 0)
     return {
         "operator_ready": bool(ready),
-        "operator_contexts": _flag(deployment, "--multi-cluster-contexts="),
-        "marked_contexts": _flag(deployment, "--multi-cluster-contexts-disabled="),
-        "cluster_phase": (cluster or {}).get("status", {}).get("phase", "") if cluster else "absent",
+        "operator_contexts": contexts_of_operator(deployment),
+        "marked_contexts": marked_of_operator(deployment),
+        "cluster_phase": _etcd.phase_of_cluster(client, params["namespace"], params["name"]),
     }
-
-
-def _flag(deployment: Mapping[str, Any] | None, name: str) -> list[str]:
-    if not deployment:
-        return []
-    words = deployment["spec"]["template"]["spec"]["containers"][0].get("args", [])
-    values = [word.removeprefix(name) for word in words if word.startswith(name)]
-    return [entry for value in values for entry in value.split(",") if entry]
 
 
 def table(seen: Mapping[str, Mapping[str, Any]]) -> list[str]:
@@ -122,7 +117,7 @@ def _view(context: str, entry: Mapping[str, Any], control: Mapping[str, Any]) ->
         if entry["error"]:
             return "-"
         ready = "operator ready" if entry["operator_ready"] else "operator not ready"
-        return f"{ready}, Cluster {entry['cluster_phase'] or 'without phase'}"
+        return f"{ready}, Cluster {entry['cluster_phase']}"
     if not control or control["error"]:
         return "not known: the control plane is silent"
     if context in control.get("marked_contexts", []):

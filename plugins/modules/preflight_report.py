@@ -23,15 +23,49 @@ options:
     description: Namespace of the operator.
     type: str
     default: kb-system
-  cluster_namespaces:
-    description: Namespaces of the databases.
+  databases:
+    description: The databases that are to be made or kept.
     type: list
-    elements: str
+    elements: dict
     default: []
+    suboptions:
+      namespace:
+        description: Namespace of the Cluster.
+        type: str
+        required: true
+      name:
+        description: Name of the Cluster.
+        type: str
+        required: true
+  operator_release:
+    description: Helm release of the operator, which is its Deployment's name too.
+    type: str
+    default: kubeblocks
+  secret:
+    description: Name of the Secret with the operator's kubeconfig and tokens.
+    type: str
+    default: kubeblocks-contexts
+  kubeblocks_version:
+    description: Version of KubeBlocks that is to run.
+    type: str
+    default: 1.0.2
+  experimental:
+    description: Whether a version of KubeBlocks that was not run with this collection is let through.
+    type: bool
+    default: false
+  operator_values:
+    description: The user's own values for the operator's chart.
+    type: dict
+    default: {}
   manage_access:
     description: Whether the roles make the operator's identity on the data planes, and so have to hold its rights.
     type: bool
     default: true
+  service_account:
+    description: Name of the operator's ServiceAccount on the data planes. With O(manage_access=false) it is asked, with a
+      token of ten minutes that is kept nowhere, whether it has every right that the operator needs.
+    type: str
+    default: kubeblocks-operator
   placement:
     description: Contexts of the members, in order.
     type: list
@@ -41,10 +75,6 @@ options:
     description: Number of members.
     type: int
     default: 3
-  failure_domains:
-    description: Failure domain of a context, where it shares one with others.
-    type: dict
-    default: {}
   storage_class:
     description: StorageClass of the members' volumes. Empty for each cluster's default one.
     type: str
@@ -54,7 +84,8 @@ options:
     type: str
     default: helm
   charts:
-    description: Charts that helm has to find.
+    description: Charts that helm has to find and render. Who may not do everything on the control plane is asked for each
+      right that their objects need.
     type: list
     elements: dict
     default: []
@@ -69,6 +100,13 @@ options:
       repo:
         description: Address of the chart's repository.
         type: str
+      release:
+        description: Name of the release.
+        type: str
+      values:
+        description: Values that differ from the chart's own, as far as they change which objects there are.
+        type: dict
+        default: {}
   accept:
     description:
       - Ids of findings that do not stop the run.

@@ -5,159 +5,196 @@ from __future__ import annotations
 import json
 import time
 from collections.abc import Iterator
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from ansible_collections.kubeblocks.multicluster.plugins.module_utils import _preflight
 from ansible_collections.kubeblocks.multicluster.plugins.module_utils._access import (
     Right,
-    control_plane_rights,
-    data_plane_rights,
     operator_rules,
     rights_of,
 )
-from ansible_collections.kubeblocks.multicluster.plugins.module_utils._evidence import denied
 from ansible_collections.kubeblocks.multicluster.plugins.module_utils._kube.client import Access, Client
+from ansible_collections.kubeblocks.multicluster.plugins.module_utils._kube.errors import Failed
+from ansible_collections.kubeblocks.multicluster.plugins.module_utils._runner import Call
 from lab.settings import Lab
-from support import Audit, kubectl, play
+from limited import (
+    LAB_CHARTS,
+    NAMESPACES,
+    USER,
+    allow,
+    apply,
+    on_control_plane,
+    on_data_plane,
+    prepare,
+    role_objects,
+    rules_of,
+)
+from support import Audit, kubectl, play, preflight_options
 
-USER = "limited"
-NAMESPACES = ["etcd", "kb-system"]
-
-
-def role_objects(rights: list[Right]) -> list[dict[str, Any]]:
-    """A ClusterRole and Roles that grant exactly these rights to the test's ServiceAccount."""
-    subject = [{"kind": "ServiceAccount", "name": USER, "namespace": "default"}]
-    objects: list[dict[str, Any]] = []
-    for namespace in ["", *NAMESPACES]:
-        kind = "Role" if namespace else "ClusterRole"
-        metadata = {"name": USER, **({"namespace": namespace} if namespace else {})}
-        rules = [_rule(right) for right in rights if right.namespace == namespace]
-        objects.append(
-            {"apiVersion": "rbac.authorization.k8s.io/v1", "kind": kind, "metadata": metadata, "rules": rules}
-        )
-        reference = {"apiGroup": "rbac.authorization.k8s.io", "kind": kind, "name": USER}
-        objects.append(
-            {
-                "apiVersion": "rbac.authorization.k8s.io/v1",
-                "kind": f"{kind}Binding",
-                "metadata": metadata,
-                "roleRef": reference,
-                "subjects": subject,
-            }
-        )
-    return objects
-
-
-def _rule(right: Right) -> dict[str, Any]:
-    resource = right.resource + (f"/{right.subresource}" if right.subresource else "")
-    rule: dict[str, Any] = {"apiGroups": [right.group], "resources": [resource], "verbs": [right.verb]}
-    if right.name:
-        rule["resourceNames"] = [right.name]
-    return rule
-
-
-def apply(lab: Lab, context: str, objects: list[dict[str, Any]]) -> None:
-    body = {"apiVersion": "v1", "kind": "List", "items": objects}
-    kubectl(lab, context, "apply", "--server-side", "--force-conflicts", "-f", "-", stdin=json.dumps(body))
+ACCOUNT = "kubeblocks-operator"
 
 
 @pytest.fixture(scope="module")
 def limited(api_lab: Lab, tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Lab, Path]]:
     """A kubeconfig in which control and k8s-1 are reached as a ServiceAccount that may do nothing yet."""
-    kubeconfig = json.loads(api_lab.kubeconfig.read_text())
-    for position, context in enumerate(["control", "k8s-1"]):
-        for namespace in NAMESPACES:
-            kubectl(api_lab, context, "create", "namespace", namespace)
-        kubectl(api_lab, context, "create", "serviceaccount", USER)
-        token = kubectl(api_lab, context, "create", "token", USER, "--duration=2h").strip()
-        kubeconfig["users"][position]["user"] = {"token": token}
     path = tmp_path_factory.mktemp("limited") / "kubeconfig"
-    path.write_text(json.dumps(kubeconfig))
+    contexts = ("control", "k8s-1")
+    prepare(api_lab, contexts, path)
     yield api_lab, path
-    for context in ("control", "k8s-1"):
-        for namespace in NAMESPACES:
-            kubectl(api_lab, context, "delete", "namespace", namespace)
+    for context in contexts:
+        kubectl(api_lab, context, "delete", "namespace", *NAMESPACES)
 
 
-def tables() -> dict[str, tuple[str, list[Right]]]:
-    """What is asked for, where: name → (context, rights)."""
-    user = data_plane_rights(["etcd"], "kb-system", manage_access=True)
+@dataclass(frozen=True)
+class Table:
+    """A table of rights: the context where they are needed, who needs them, and what preflight says of one."""
+
+    context: str
+    rights: list[Right]
+    sentence: str
+    account: str = USER
+
+
+def tables() -> dict[str, Table]:
+    of_user = (
+        "{context}: the credential may not {right}. The roles need this right, and would stop half-way without it. "
+        "Grant {right} to this kubeconfig's user. [access.missing]"
+    )
+    of_operator = (
+        "{context}: the operator's ServiceAccount kb-system/kubeblocks-operator may not {right}. The operator needs "
+        "this right, and databases would stop half-way without it. Grant {right} to ServiceAccount "
+        "kb-system/kubeblocks-operator. [operator.access_missing]"
+    )
     return {
-        "the user on the control plane": ("control", control_plane_rights("kb-system", ["etcd"])),
-        "the user on a data plane": ("k8s-1", user),
-        "the operator on a data plane": ("k8s-1", rights_of(operator_rules())),
+        "the user on the control plane": Table("control", on_control_plane(), of_user),
+        "the user on a data plane": Table("k8s-1", on_data_plane(), of_user),
+        "the user beside an identity of his own": Table("k8s-1", on_data_plane(manage_access=False), of_user),
+        "that identity": Table("k8s-1", rights_of(operator_rules()), of_operator, ACCOUNT),
     }
 
 
-@pytest.mark.parametrize("table", tables())
-def test_each_right_removed_is_named(limited: tuple[Lab, Path], table: str) -> None:
+NAMES = [
+    "the user on the control plane",
+    "the user on a data plane",
+    "the user beside an identity of his own",
+    "that identity",
+]
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_each_right_removed_is_named(limited: tuple[Lab, Path], name: str) -> None:
+    """The whole of preflight for each right: one finding, which says context, verb and resource."""
     lab, path = limited
-    context, rights = tables()[table]
-    client = Client(Access(context, str(path)))
-    administrator = Client(Access(context, str(lab.kubeconfig)))
-    apply(lab, context, role_objects(rights))
-    assert seen(client, rights, []) == []
-    for right in rights:
-        _put_rules(administrator, right.namespace, [other for other in rights if other != right])
-        assert seen(client, rights, [right]) == [right]
-        _put_rules(administrator, right.namespace, rights)
+    table = tables()[name]
+    managed = "identity" not in name
+    allow(lab, "control", on_control_plane())
+    allow(lab, "k8s-1", on_data_plane(manage_access=managed))
+    if not managed:
+        supply_identity(lab, rights_of(operator_rules()))
+    assert findings(path, [], managed=managed) == []
+    administrator = Client(Access(table.context, str(lab.kubeconfig)))
+    for right in table.rights:
+        put_rules(administrator, table.account, right.namespace, [other for other in table.rights if other != right])
+        expected = [table.sentence.format(context=table.context, right=right)]
+        assert findings(path, expected, managed=managed) == expected
+        put_rules(administrator, table.account, right.namespace, table.rights)
 
 
-def seen(client: Client, rights: list[Right], expected: list[Right]) -> list[Right]:
-    """What is denied, once the API server's authorizer has heard of the last change."""
+def supply_identity(lab: Lab, rights: list[Right]) -> None:
+    """The operator's identity on k8s-1, as a user makes it himself."""
+    where = {"name": ACCOUNT, "namespace": "kb-system"}
+    account = {"apiVersion": "v1", "kind": "ServiceAccount", "metadata": where}
+    apply(lab, "k8s-1", [account, *role_objects(rights, where, ACCOUNT)])
+
+
+def findings(kubeconfig: Path, expected: list[str], *, managed: bool) -> list[str]:
+    """What preflight refuses, once the API server's authorizer has heard of the last change."""
+    places = [
+        {"name": name, "context": name, "kubeconfig": str(kubeconfig), "plane": plane}
+        for name, plane in (("control", "control"), ("k8s-1", "data"))
+    ]
+    accepted = ["storage.default_class", "placement.domains"]
+    params = preflight_options(places, charts=LAB_CHARTS, manage_access=managed, accept=accepted)
     deadline = time.monotonic() + 5
-    while (found := denied(client, rights)) != expected and time.monotonic() < deadline:
+    while True:
+        found = refused(params)
+        if found == expected or time.monotonic() > deadline:
+            return found
         time.sleep(0.05)
-    return found
 
 
-def _put_rules(client: Client, namespace: str, rights: list[Right]) -> None:
+def refused(params: dict[str, Any]) -> list[str]:
+    try:
+        _preflight.run(Call(params))
+    except Failed as problem:
+        return [line.strip() for line in str(problem).splitlines()[1:]]
+    return []
+
+
+def put_rules(client: Client, name: str, namespace: str, rights: list[Right]) -> None:
     middle = f"/namespaces/{namespace}/roles" if namespace else "/clusterroles"
-    rules = [_rule(right) for right in rights if right.namespace == namespace]
-    client.patch(f"/apis/rbac.authorization.k8s.io/v1{middle}/{USER}", {"rules": rules})
+    client.patch(f"/apis/rbac.authorization.k8s.io/v1{middle}/{name}", {"rules": rules_of(rights, namespace)})
+
+
+def site(lab: Lab, path: Path, **variables: Any) -> tuple[int, str]:
+    """``site.yml`` as the limited person: its exit code and what it printed, on one line."""
+    accepted = {"kubeblocks_kubeconfig": str(path), "preflight_accept": ["storage.default_class"]}
+    played = play(lab, "playbooks/site.yml", "-e", json.dumps(accepted | variables))
+    return played.code, " ".join(played.output.split())
 
 
 def test_site_says_which_right_is_missing_and_writes_nothing(limited: tuple[Lab, Path]) -> None:
     lab, path = limited
-    rights = data_plane_rights(["etcd"], "kb-system", manage_access=True)
     missing = Right("bind", "rbac.authorization.k8s.io", "clusterroles", name="kubeblocks-cluster-pod-role")
-    assert missing in rights
-    apply(lab, "control", role_objects(control_plane_rights("kb-system", ["etcd"])))
-    apply(lab, "k8s-1", role_objects([right for right in rights if right != missing]))
+    assert missing in on_data_plane()
+    allow(lab, "control", on_control_plane())
+    allow(lab, "k8s-1", [right for right in on_data_plane() if right != missing])
     audit = Audit(lab, f"system:serviceaccount:default:{USER}")
-    played = play(
-        lab,
-        "playbooks/site.yml",
-        "-e",
-        json.dumps({"kubeblocks_kubeconfig": str(path), "preflight_accept": ["storage.default_class"]}),
-    )
-    assert played.code != 0
-    sentence = (
-        "k8s-1: the credential may not bind clusterroles.rbac.authorization.k8s.io 'kubeblocks-cluster-pod-role'. "
-        "The roles need this right, and would stop half-way without it. Grant bind "
-        "clusterroles.rbac.authorization.k8s.io 'kubeblocks-cluster-pod-role' to this kubeconfig's user. "
-        "[access.missing]"
-    )
-    assert f"preflight: 1 finding must be mended before anything is written: {sentence}" in " ".join(
-        played.output.split()
-    )
+    code, output = site(lab, path)
+    assert code != 0
+    sentence = tables()["the user on a data plane"].sentence.format(context="k8s-1", right=missing)
+    assert f"preflight: 1 finding must be mended before anything is written: {sentence}" in output
     assert audit.writes() == {node.name: [] for node in lab.nodes}
+
+
+def test_site_asks_an_identity_that_the_user_supplies(limited: tuple[Lab, Path]) -> None:
+    """One right of the operator is missing on one data plane, and the identity itself on two others."""
+    lab, path = limited
+    missing = Right("list", "batch", "jobs")
+    allow(lab, "control", on_control_plane())
+    allow(lab, "k8s-1", on_data_plane(manage_access=False))
+    supply_identity(lab, [right for right in rights_of(operator_rules()) if right != missing])
+    audit = Audit(lab, f"system:serviceaccount:default:{USER}")
+    code, output = site(lab, path, data_plane_manage_access=False)
+    assert code != 0
+    lacking = tables()["that identity"].sentence.format(context="k8s-1", right=missing)
+    absent = [
+        f"{context}: there is no ServiceAccount kb-system/kubeblocks-operator. With data_plane_manage_access off, "
+        "the operator's identity has to be there already. Make it, with the rules of the filter "
+        "kubeblocks.multicluster.operator_rules, or let the role do it. [operator.missing]"
+        for context in ("k8s-2", "k8s-3")
+    ]
+    sentences = " ".join([lacking, *absent])
+    assert f"preflight: 3 findings must be mended before anything is written: {sentences}" in output
+    asked_with = "create /api/v1/namespaces/kb-system/serviceaccounts/kubeblocks-operator/token"  # persists nothing
+    assert audit.writes() == {node.name: [] for node in lab.nodes} | {"k8s-1": [asked_with]}
 
 
 def test_the_rights_are_enough_to_prepare_a_data_plane(limited: tuple[Lab, Path]) -> None:
     """Nothing but the table, and the role does all of its work: RBAC lets nobody grant what he does not hold."""
     lab, path = limited
-    apply(lab, "k8s-1", role_objects(data_plane_rights(["etcd"], "kb-system", manage_access=True)))
+    kubectl(lab, "k8s-1", "delete", "clusterrolebinding,clusterrole", ACCOUNT, "--ignore-not-found")
+    allow(lab, "k8s-1", on_data_plane())
     played = play(
         lab,
-        "tests/integration/data_plane.yml",
-        "--limit",
-        "k8s-1",
+        "tests/integration/role.yml",
         "-e",
-        json.dumps({"kubeblocks_kubeconfig": str(path)}),
+        json.dumps({"kubeblocks_kubeconfig": str(path), "target": "k8s-1", "role": "data_plane"}),
     )
     assert played.code == 0, played.output
-    binding = json.loads(kubectl(lab, "k8s-1", "get", "clusterrolebinding", "kubeblocks-operator", "-o", "json"))
-    assert binding["subjects"] == [{"kind": "ServiceAccount", "name": "kubeblocks-operator", "namespace": "kb-system"}]
+    binding = json.loads(kubectl(lab, "k8s-1", "get", "clusterrolebinding", ACCOUNT, "-o", "json"))
+    assert binding["subjects"] == [{"kind": "ServiceAccount", "name": ACCOUNT, "namespace": "kb-system"}]

@@ -233,3 +233,21 @@ def test_several_findings_are_reported_together(refused: Callable[..., None]) ->
         "-e",
         '{"etcd_placement": ["k8s-1", "k8s-7", "k8s-3"], "kubeblocks_helm_binary": "helm-none-such"}',
     )
+
+
+def test_binding_of_another_role(api_lab: Lab) -> None:
+    """A ClusterRoleBinding under the operator's name that leads to another role: said before this role writes."""
+    words = ["clusterrolebinding", "kubeblocks-operator"]
+    kubectl(api_lab, "k8s-2", "create", *words, "--clusterrole=view", "--user=somebody")
+    try:
+        audit = Audit(api_lab)
+        played = play(api_lab, "tests/integration/role.yml", "-e", "target=k8s-2 role=data_plane")
+        assert played.code != 0
+        assert (
+            "k8s-2: cannot apply ClusterRoleBinding kubeblocks-operator: its roleRef is not kubeblocks-operator, and "
+            "Kubernetes never changes a roleRef. Find out who made it, then remove it: kubectl --context k8s-2 delete "
+            "clusterrolebinding kubeblocks-operator"
+        ) in messages(played)
+        assert audit.writes()["k8s-2"] == []
+    finally:
+        kubectl(api_lab, "k8s-2", "delete", *words)

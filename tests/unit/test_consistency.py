@@ -96,8 +96,7 @@ def documented(name: str) -> dict[str, Any]:
         body = importlib.import_module(f"{COLLECTION}.doc_fragments.{fragment}").ModuleDocFragment
         text = getattr(body, variant.upper() or "DOCUMENTATION")
         more = yaml.safe_load(text).get("options", {})
-        assert not more.keys() & options.keys()
-        options |= more
+        options |= {key: option | options.get(key, {}) for key, option in more.items()}  # the module's own word wins
     texts = [documentation["description"], *(option["description"] for option in options.values())]
     assert all(isinstance(line, str) for text in texts for line in ([text] if isinstance(text, str) else text))
     return options
@@ -243,7 +242,8 @@ def test_plays_write_through_roles_only() -> None:
 
 
 def test_every_kind_of_writing_task_was_seen() -> None:
-    ours = {"crd_bundle", "cluster_role_replica", "helm_release_claim", "operator_kubeconfig", "etcd_cluster"}
+    ours = {"context_record", "crd_bundle", "cluster_role_replica", "helm_release_claim", "operator_kubeconfig"}
+    ours |= {"etcd_cluster"}
     assert ours == WRITERS
     seen = {module_of(task) for role in ROLES for tasks in task_files(role).values() for task in flat(tasks)}
     expected = {f"kubeblocks.multicluster.{name}" for name in ours} | {"kubernetes.core.k8s", "kubernetes.core.helm"}

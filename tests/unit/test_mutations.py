@@ -11,9 +11,24 @@ from typing import Any
 import pytest
 
 COLLECTION = "ansible_collections.kubeblocks.multicluster.plugins.module_utils"
-PLACEMENT, MEMBERS, FINDINGS = (f"{COLLECTION}._rules.{name}" for name in ("placement", "members", "findings"))
+TESTS_OF_RULES = {
+    "placement": "placement",
+    "members": "members",
+    "findings": "findings",
+    "identity": "clusters",
+    "fate": "clusters",
+    "spread": "spread",
+    "versions": "conditions",
+    "addresses": "conditions",
+    "life": "conditions",
+    "values": "conditions",
+    "remains": "conditions",
+}
+PLACEMENT, MEMBERS, FINDINGS, IDENTITY, FATE, SPREAD, VERSIONS, ADDRESSES, LIFE, VALUES, REMAINS = (
+    f"{COLLECTION}._rules.{name}" for name in TESTS_OF_RULES
+)
 CREDENTIALS = f"{COLLECTION}._credentials"
-TESTS = {PLACEMENT: "placement", MEMBERS: "members", FINDINGS: "findings", CREDENTIALS: "credentials"}
+TESTS = {f"{COLLECTION}._rules.{name}": tests for name, tests in TESTS_OF_RULES.items()} | {CREDENTIALS: "credentials"}
 
 # Mutation of a module's text: what stands there, what comes instead. Expectation: test and case of its table.
 Mutation = tuple[str, str, str, str, Any]
@@ -21,6 +36,10 @@ Mutation = tuple[str, str, str, str, Any]
 TABLE, QUORUM, DOMAINS = "test_table_of_the_rules", "test_quorum_and_tolerance", "test_declared_domains"
 MISSING = "test_what_is_missing_to_one_etcd"
 FOUND, SAYS = "test_what_is_found", "test_what_a_finding_says"
+FATES, SHARED = "test_failure_domains", "spread: two share a domain"
+APART, FOR_ONE = "declared.get(one) != declared.get(other)", "one zone, declared for one"
+IN_ANOTHERS, IN_THEIR_OWN = "nodes: in another's pod network", "nodes: in their own pod network"
+NO_NAME = "inventory: a name that no Secret can hold"
 RENEWAL = "test_when_a_token_is_minted_anew"
 
 MUTATIONS: list[Mutation] = [
@@ -54,12 +73,38 @@ MUTATIONS: list[Mutation] = [
     (MEMBERS, "len(voters) != replicas", "len(voters) < replicas", MISSING, "too many voters"),
     (MEMBERS, "len(voters) != replicas", "len(voters) > replicas", MISSING, "too few voters"),
     (MEMBERS, "not in listed]", "in ()]", MISSING, "a stranger answers"),
-    # Identity
-    (FINDINGS, "if len(names) > 1:", "if len(names) > 2:", FOUND, "identity: two data planes"),
-    (FINDINGS, "if len(names) > 1:", "if len(names) > 0:", FOUND, "identity: all differ"),
-    (FINDINGS, "names[-1],", "names[0],", FOUND, "identity: control and data"),
-    (FINDINGS, 'kinds == ["data"]', '"data" in kinds', "test_every_way_in_which_four_names_share_clusters", None),
-    (FINDINGS, '"identity.duplicate",\n        "context', '"context', "test_what_nobody_may_accept", None),
+    # An operator's identity that the user supplies
+    (FINDINGS, "if operator is None:", "if operator is not None:", FOUND, "operator: not there"),
+    (FINDINGS, 'if not operator["exists"]:', "if False:", FOUND, "operator: not there"),
+    (FINDINGS, 'if not operator["exists"]:', "if True:", FOUND, "operator: all there"),
+    (FINDINGS, 'in operator["denied"]', 'in operator["denied"][:1]', FOUND, "operator: two rights lacking"),
+    # Which cluster is which
+    (IDENTITY, "len(names) < 2", "len(names) < 3", FOUND, "two data planes"),
+    (IDENTITY, "len(names) < 2", "len(names) < 1", FOUND, "all differ"),
+    (IDENTITY, 'kinds == {"data"}', '"data" in kinds', "test_every_way_in_which_four_names_share_clusters", None),
+    (IDENTITY, "names[-1],", "names[0],", FOUND, "control and data"),
+    (IDENTITY, 'not entry["uid"] or entry["uid"] == before', 'entry["uid"] == before', FOUND, "silent"),
+    (IDENTITY, 'entry["uid"] == before or', "before is not None or", FOUND, "rebuilt"),
+    (IDENTITY, "(before is None and other is None)", "before is None", FOUND, "recorded under another name"),
+    (IDENTITY, " or (before is None and other is None)", "", FOUND, "never recorded"),
+    (FINDINGS, 'place["context"] in names[:position]', "False", FOUND, "inventory: one name in two kubeconfigs"),
+    (IDENTITY, 'record.get(entry["context"], {})', "record.get(name, {})", FOUND, "host of another name"),
+    (IDENTITY, "if uid and control_uid and uid", "if control_uid and uid", FOUND, "ours"),
+    (IDENTITY, "and control_uid and uid != control_uid", "and uid != control_uid", FOUND, "a silent control plane"),
+    (IDENTITY, "and uid != control_uid", "", FOUND, "ours"),
+    (FINDINGS, '"identity.duplicate",\n        "identity', '"identity', "test_what_nobody_may_accept", None),
+    (FINDINGS, '"identity.changed",\n', "", "test_what_nobody_may_accept", None),
+    (FINDINGS, '"identity.other_control_plane",\n', "", "test_what_nobody_may_accept", None),
+    # Which die together
+    (FATE, "if tie.hard or not _apart", "if not _apart", FATES, "one machine, declared apart"),
+    (FATE, "tie.hard or not _apart(one, other, declared)", "True", FATES, "one zone, declared apart"),
+    (FATE, "tie.hard or not _apart(one, other, declared)", "tie.hard", FATES, "one zone"),
+    (FATE, "one in declared and other in declared and declared[one] != declared[other]", APART, FATES, FOR_ONE),
+    (FATE, "if _together(one, other, declared)", "if False", FATES, "declared together, and one tied to another"),
+    (FATE, "for member in merged:", "for member in (one, other):", FATES, "a chain"),
+    (FATE, "if not tie.hard and all(", "if all(", FOUND, "one machine, declared apart"),
+    (FATE, "if not tie.hard and all(", "if not tie.hard and any(", FOUND, "one zone for three, two declared"),
+    (FATE, "24 if address.version == 4 else 64", "16", FOUND, "no subnet"),
     # Storage
     (FINDINGS, "if wanted and wanted not in known:", "if wanted:", FOUND, "storage: by name"),
     (FINDINGS, "if wanted and wanted not in known:", "if wanted not in known:", FOUND, "storage: the default one"),
@@ -81,27 +126,59 @@ MUTATIONS: list[Mutation] = [
     (FINDINGS, 'if release["ours"]:', "if True:", FOUND, "releases: another's upgrade"),
     (FINDINGS, 'if release["ours"]:', "if False:", FOUND, "releases: our own"),
     # Placement as a finding
-    (FINDINGS, "if context not in known]", "if False]", FOUND, "placement: unknown"),
-    (FINDINGS, "placement.count(context) > 1}", "placement.count(context) > 2}", FOUND, "placement: doubled"),
-    (FINDINGS, "not placement or unknown", "unknown", FOUND, "placement: not given"),
-    (FINDINGS, "or unknown or doubled", "or doubled", FOUND, "placement: unknown, and fragile"),
-    (FINDINGS, "or unknown or doubled or", "or unknown or", FOUND, "placement: doubled, and fragile"),
-    (FINDINGS, " or survives_any_domain(replicas, placement, domains)", "", FOUND, "placement: even"),
-    (FINDINGS, "survives_any_domain(replicas, placement, domains)", "True", FOUND, "placement: four over three"),
-    (
-        FINDINGS,
-        "survives_any_domain(replicas, placement, domains)",
-        "survives_any_domain(replicas, placement, {})",
-        FOUND,
-        "placement: two share a domain",
-    ),
-    (
-        FINDINGS,
-        "voters_by_domain(replicas, placement, domains)",
-        "voters_by_domain(replicas, placement, {})",
-        SAYS,
-        "placement: two share a domain",
-    ),
+    (SPREAD, "if context not in known", "if False", FOUND, "names: unknown"),
+    (SPREAD, "placement.count(context) > 1}", "placement.count(context) > 2}", FOUND, "names: doubled"),
+    (SPREAD, "if context in marked", "if False", FOUND, "names: marked"),
+    (SPREAD, "if context in marked", "if marked", FOUND, "names: another is marked"),
+    (SPREAD, "if survives_any_domain(replicas, placement, domains):", "if True:", FOUND, "spread: four over three"),
+    (SPREAD, "if survives_any_domain(replicas, placement, domains):", "if False:", FOUND, "spread: even"),
+    (SPREAD, "any_domain(replicas, placement, domains)", "any_domain(replicas, placement, {})", FOUND, SHARED),
+    (SPREAD, "for context in placement}) < 3", "for context in placement}) < 4", FOUND, "spread: four over three"),
+    (SPREAD, "{domains.get(context, context) for", "{context for", FOUND, "spread: two share a domain"),
+    # Names of contexts
+    (FINDINGS, 'if not re.fullmatch(r"[-._A-Za-z0-9]+", place["context"])', "if False", FOUND, NO_NAME),
+    (FINDINGS, 'r"[-._A-Za-z0-9]+"', 'r"[a-z]+"', FOUND, "inventory: one control, one data"),
+    (SPREAD, "1 <= replicas <= MAX_REPLICAS", "replicas <= MAX_REPLICAS", FOUND, "number: none"),
+    (SPREAD, "1 <= replicas <= MAX_REPLICAS", "1 <= replicas", FOUND, "number: ten"),
+    # Versions
+    (VERSIONS, "if line == (1, 0):", "if line >= (1, 0):", FOUND, "line: 1.1"),
+    (VERSIONS, "elif line < (1, 0):", "elif False:", FOUND, "line: 0.9"),
+    (VERSIONS, "if line < (0, 9):", "if False:", SAYS, "line: 0.8"),
+    (VERSIONS, "elif experimental:", "elif True:", FOUND, "line: 1.1"),
+    (VERSIONS, "minor < OLDEST_MINOR", "minor <= OLDEST_MINOR", FOUND, "kubernetes: old enough"),
+    (VERSIONS, "if apart:", "if apart > 1:", FOUND, "kubernetes: one apart"),
+    (VERSIONS, "apart > _FAR_APART", "apart >= _FAR_APART", FOUND, "kubernetes: two apart"),
+    (VERSIONS, " if line_of(version) != (0, 0)", "", FOUND, "kubernetes: unreadable"),
+    (VERSIONS, "if not needs_instance_api(version):", "if False:", FOUND, "instance API: not needed"),
+    (VERSIONS, "if not enabled", "if True", FOUND, "instance API: on"),
+    # Networks
+    (ADDRESSES, "_overlaps(pods[one], pods[other])", "[]", FOUND, "pods: one in the other"),
+    (ADDRESSES, "nodes[one] & nodes[other]", "nodes[one] | nodes[other]", FOUND, "nodes: apart"),
+    (ADDRESSES, "_overlaps(pods[name], services[name])", "[]", FOUND, "services: in the pods' network"),
+    (ADDRESSES, "if _holds(network, address)", "if owner == name and _holds(network, address)", FOUND, IN_ANOTHERS),
+    (ADDRESSES, "if _holds(network, address)", "if owner != name and _holds(network, address)", FOUND, IN_THEIR_OWN),
+    # Clocks and lives
+    (LIFE, "abs(offset - middle) > _SKEW_SEEN", "abs(offset) > _SKEW_SEEN", FOUND, "clocks: all far from this host"),
+    (LIFE, "abs(offset - middle) > _SKEW_SEEN", "abs(offset - middle) >= _SKEW_SEEN", FOUND, "clocks: at the limit"),
+    (LIFE, "abs(offset - middle) > _SKEW_BROKEN", "abs(offset - middle) >= _SKEW_BROKEN", FOUND, "clocks: behind"),
+    (LIFE, "seconds < _CA_DAYS * DAY", "seconds <= _CA_DAYS * DAY", FOUND, "CA: long"),
+    (LIFE, "seconds < _CREDENTIAL_DAYS * DAY", "seconds <= _CREDENTIAL_DAYS * DAY", FOUND, "credential: long"),
+    (LIFE, "seconds * 3 < life[context]", "seconds * 3 <= life[context]", FOUND, "token: a third"),
+    # Values
+    (VALUES, "if name != name.strip()", "if False", FOUND, "values: a blank"),
+    (VALUES, "names.count(name) > 1", "names.count(name) > 2", FOUND, "values: twice"),
+    (VALUES, "if name.strip() not in known", "if False", FOUND, "values: unknown"),
+    (VALUES, 'if "contexts" in given and name', "if name", FOUND, "values: only disabled"),
+    (VALUES, "and name not in contexts", "and False", FOUND, "values: disabled is none of them"),
+    (VALUES, 'not given["kubeConfig"]', "False", FOUND, "values: no kubeconfig"),
+    # Remains
+    (REMAINS, "if not objects:", "if True:", FOUND, "leftovers: four"),
+    (REMAINS, 'if phase == "Terminating"', "if True", FOUND, "namespaces: alive"),
+    (REMAINS, "list(rules) == list(wanted)", "bool(wanted)", FOUND, "role: emptied"),
+    (REMAINS, '"kubernetes.io/no-provisioner"', '"nobody"', FOUND, "provisioner: none"),
+    (REMAINS, "provisioner not in drivers", "True", FOUND, "provisioner: driver there"),
+    (REMAINS, "provisioner not in drivers", "not drivers", FOUND, "provisioner: driver missing"),
+    (REMAINS, "if not operator or not excess:", "if not operator:", FOUND, "excess: none"),
     # Tokens
     (CREDENTIALS, 'if not claims.get("exp")', 'if "exp" not in claims', RENEWAL, "expiry zero"),
     (CREDENTIALS, "if owner != account_uid:", "if False:", RENEWAL, "another account's"),

@@ -84,6 +84,7 @@ HOLDERS: dict[str, tuple[dict[str, Any] | None, str]] = {
         lease(f"{HERE}/0b00t000/{os.getpid()}/1", 5),
         f"{HERE}/0b00t000/{os.getpid()}/1",
     ),
+    "without a time": (lease("somebody", renewTime=None), "somebody"),
     "without fractions of a second": (lease("somebody", renewTime="2026-01-02T03:04:00Z"), "somebody"),
 }
 
@@ -107,6 +108,7 @@ def test_a_living_process_is_alive_and_a_dead_one_is_not(process: subprocess.Pop
     assert is_alive(run) is False  # ended, and nobody has asked for its exit code
     process.wait()
     assert is_alive(run) is False
+    assert is_alive(RunId(run.host, run.boot, run.pid, "")) is False
 
 
 def test_what_this_host_cannot_know() -> None:

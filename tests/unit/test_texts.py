@@ -253,7 +253,7 @@ def test_the_table_of_trouble() -> None:
     found = rows(
         k8s_1=data(1, member(1, linearizable=False, leader_id="0")),
         k8s_2=data(2, unborn),
-        control={**CONTROL, "operator_ready": False, "cluster_phase": ""},
+        control={**CONTROL, "operator_ready": False, "cluster_phase": "without phase"},
     )
     assert found["control"][1] == "operator not ready, Cluster without phase"
     assert found["k8s-1"][1:5] == ["in use", "etcd-1 Running", "a1 (no quorum)", "-"]

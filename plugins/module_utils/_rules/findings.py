@@ -4,17 +4,11 @@
 from __future__ import annotations
 
 import ipaddress
+import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 from urllib.parse import urlsplit
-
-from ansible_collections.kubeblocks.multicluster.plugins.module_utils._rules.placement import (
-    quorum,
-    survives_any_domain,
-    tolerated,
-    voters_by_domain,
-)
 
 FAIL, WARN, INFO = "fail", "warn", "info"
 # Nobody may accept these: what follows would write to the wrong cluster, or to none.
@@ -23,7 +17,13 @@ NEVER_ACCEPTED = frozenset(
         "inventory.control_plane",
         "inventory.data_planes",
         "inventory.both_planes",
+        "inventory.context_name",
+        "inventory.context_doubled",
+        "placement.unknown",
+        "placement.doubled",
         "identity.duplicate",
+        "identity.changed",
+        "identity.other_control_plane",
         "context.missing",
         "api.silent",
     }
@@ -46,7 +46,8 @@ class Finding:
 
     def __str__(self) -> str:
         why = self.why[0].upper() + self.why[1:]
-        return f"{self.context}: {self.seen}. {why}. {self.cure}. [{self.id}]"
+        seen = self.seen if self.seen.endswith("?") else f"{self.seen}."
+        return f"{self.context}: {seen} {why}. {self.cure}. [{self.id}]"
 
 
 def of_inventory(contexts: Sequence[Mapping[str, Any]]) -> list[Finding]:
@@ -77,6 +78,31 @@ def of_inventory(contexts: Sequence[Mapping[str, Any]]) -> list[Finding]:
         )
         for name in control
         if name in data
+    ]
+    found += [
+        Finding(
+            "inventory.context_name",
+            place["name"],
+            FAIL,
+            f"the context is called {place['context']!r}",
+            "contexts are separated by commas and each is a Secret's key: only letters, digits, '.', '_' and '-' fit",
+            f"Rename it: kubectl config rename-context {place['context']} {place['name']}",
+        )
+        for place in contexts
+        if not re.fullmatch(r"[-._A-Za-z0-9]+", place["context"])
+    ]
+    names = [place["context"] for place in contexts]
+    found += [
+        Finding(
+            "inventory.context_doubled",
+            place["name"],
+            FAIL,
+            f"another host has a context called {place['context']!r} too",
+            "KubeBlocks knows a cluster by this name alone, in whichever kubeconfig it stands",
+            "Rename one: kubectl config rename-context, in its own kubeconfig",
+        )
+        for position, place in enumerate(contexts)
+        if place["context"] in names[:position] and place["name"] not in control
     ]
     if not data:
         found.append(
@@ -113,30 +139,6 @@ def of_reachability(name: str, error: Mapping[str, str]) -> Finding:
     )
 
 
-def of_identity(uids: Mapping[str, str], planes: Mapping[str, str]) -> list[Finding]:
-    """``uids``: context → UID of namespace kube-system. Two names of one cluster are one cluster."""
-    groups: dict[str, list[str]] = {}
-    for name, uid in uids.items():
-        groups.setdefault(uid, []).append(name)
-    found = []
-    for uid, names in groups.items():
-        if len(names) > 1:
-            both = " and ".join(names)
-            kinds = sorted({planes[name] for name in names})
-            what = "data planes" if kinds == ["data"] else "control plane and data plane"
-            found.append(
-                Finding(
-                    "identity.duplicate",
-                    names[-1],
-                    FAIL,
-                    f"{both} are the same cluster (kube-system has UID {uid})",
-                    f"two {what} with one cluster behind them die together, and the operator would treat it as two",
-                    "Let each host's context lead to a cluster of its own",
-                )
-            )
-    return found
-
-
 def of_access(name: str, denied: Iterable[str]) -> list[Finding]:
     """``denied``: rights that the credential lacks, in words."""
     return [
@@ -149,6 +151,35 @@ def of_access(name: str, denied: Iterable[str]) -> list[Finding]:
             f"Grant {right} to this kubeconfig's user",
         )
         for right in denied
+    ]
+
+
+def of_operator(name: str, operator: Mapping[str, Any] | None) -> list[Finding]:
+    """``operator``: the identity that the user supplies (``account``, ``exists``, ``denied``), None if the roles do."""
+    if operator is None:
+        return []
+    who = f"ServiceAccount {operator['account']}"
+    if not operator["exists"]:
+        return [
+            Finding(
+                "operator.missing",
+                name,
+                FAIL,
+                f"there is no {who}",
+                "with data_plane_manage_access off, the operator's identity has to be there already",
+                "Make it, with the rules of the filter kubeblocks.multicluster.operator_rules, or let the role do it",
+            )
+        ]
+    return [
+        Finding(
+            "operator.access_missing",
+            name,
+            FAIL,
+            f"the operator's {who} may not {right}",
+            "the operator needs this right, and databases would stop half-way without it",
+            f"Grant {right} to {who}",
+        )
+        for right in operator["denied"]
     ]
 
 
@@ -282,49 +313,4 @@ def of_tools(problems: Iterable[Mapping[str, str]]) -> list[Finding]:
                     "Check the chart's reference, version and repository, and that the repository can be reached",
                 )
             )
-    return found
-
-
-def of_placement(
-    placement: Sequence[str], known: Sequence[str], replicas: int, domains: Mapping[str, str]
-) -> list[Finding]:
-    """``placement``: contexts in member order; ``known``: the data planes' contexts."""
-    unknown = [context for context in placement if context not in known]
-    doubled = sorted({context for context in placement if placement.count(context) > 1})
-    found = [
-        Finding(
-            "placement.unknown",
-            context,
-            FAIL,
-            f"the placement names {context!r}, which is no data plane (they are: {', '.join(known)})",
-            "KubeBlocks drops unknown names silently, and the member would never exist",
-            "Correct etcd_placement, or add the context to the group data_plane",
-        )
-        for context in unknown
-    ]
-    found += [
-        Finding(
-            "placement.doubled",
-            context,
-            FAIL,
-            f"the placement names {context!r} more than once",
-            "members would share a cluster that the placement pretends to be two",
-            "Name every context once in etcd_placement",
-        )
-        for context in doubled
-    ]
-    if not placement or unknown or doubled or survives_any_domain(replicas, placement, domains):
-        return found
-    spread = voters_by_domain(replicas, placement, domains)
-    listed = ", ".join(f"{domain} {count}" for domain, count in sorted(spread.items()))
-    found.append(
-        Finding(
-            "placement.fragile",
-            "placement",
-            WARN,
-            f"{replicas} voters need {quorum(replicas)}, may lose {tolerated(replicas)}, and lie like this: {listed}",
-            "the loss of the largest failure domain stops all writes",
-            "Use three or more failure domains and an odd number of members that spreads evenly",
-        )
-    )
     return found

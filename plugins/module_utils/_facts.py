@@ -1,0 +1,174 @@
+# Private to this collection.
+"""What a cluster says of itself beyond its identity: nodes, storage, namespaces, what KubeBlocks left there."""
+
+from __future__ import annotations
+
+import base64
+import datetime
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from ansible_collections.kubeblocks.multicluster.plugins.module_utils._access import POD_ROLE
+from ansible_collections.kubeblocks.multicluster.plugins.module_utils._cluster import PLACEMENT
+from ansible_collections.kubeblocks.multicluster.plugins.module_utils._credentials import TOKEN_KEY
+from ansible_collections.kubeblocks.multicluster.plugins.module_utils._kube.client import Client
+from ansible_collections.kubeblocks.multicluster.plugins.module_utils._lives import of_token
+from ansible_collections.kubeblocks.multicluster.plugins.module_utils._operator import list_releases, marked_of_operator
+from ansible_collections.kubeblocks.multicluster.plugins.module_utils._record import control_plane_of, read_record
+from ansible_collections.kubeblocks.multicluster.plugins.module_utils._run import (
+    interrupted_releases,
+    read_lease,
+    this_run,
+)
+
+_DEFAULT_CLASS = "storageclass.kubernetes.io/is-default-class"
+_ZONE = "topology.kubernetes.io/zone"
+# Parameters of a StorageClass that say which storage is behind it, whatever the driver calls them.
+_BACKEND = ("clusterid", "server", "monitors", "endpoint", "portal", "portals", "nfsserver", "pool-server")
+
+
+@dataclass(frozen=True)
+class Wanted:
+    """What to look for: the operator's namespace and its Secret of contexts, databases (``namespace``, ``name``), the
+    operator's release, and pull Secrets that its chart is told of."""
+
+    namespace: str
+    secret: str
+    databases: Sequence[Mapping[str, str]]
+    release: str
+    pull_secrets: Sequence[str]
+
+
+def of_data_plane(client: Client, wanted: Wanted) -> dict[str, Any]:
+    """KubeBlocks' CRDs and role, storage, nodes, namespaces, and whatever carries the name of a database."""
+    space = client.get(f"/api/v1/namespaces/{wanted.namespace}")
+    return {
+        "crds": _crds(client),
+        "named_control_plane": control_plane_of(space),
+        "namespaces": _phases(client, wanted, {wanted.namespace: space}),
+        "pod_role": _pod_role(client),
+        "leftovers": {key_of(database): _leftovers(client, database) for database in wanted.databases},
+        **_storage(client),
+        **_nodes(client),
+    }
+
+
+def of_control_plane(client: Client, wanted: Wanted) -> dict[str, Any]:
+    """The record of contexts, Helm's releases, Clusters by the databases' names, the operator's tokens and Secrets."""
+    now = datetime.datetime.now(datetime.UTC)
+    ours = interrupted_releases(read_lease(client, wanted.namespace), now, str(this_run()))
+    releases = [{**release, "ours": release["name"] in ours} for release in list_releases(client, wanted.namespace)]
+    deployment = client.get(f"/apis/apps/v1/namespaces/{wanted.namespace}/deployments/{wanted.release}")
+    secrets = f"/api/v1/namespaces/{wanted.namespace}/secrets"
+    return {
+        "record": read_record(client, wanted.namespace),
+        "releases": releases,
+        "marked": marked_of_operator(deployment),
+        "namespaces": _phases(client, wanted, {}),
+        "pod_role": _pod_role(client),
+        "clusters": {key_of(database): _cluster(client, database) for database in wanted.databases},
+        "tokens": _tokens(client.get(f"{secrets}/{wanted.secret}")),
+        "missing_secrets": [name for name in wanted.pull_secrets if client.get(f"{secrets}/{name}") is None],
+        **_nodes(client),
+    }
+
+
+def key_of(database: Mapping[str, str]) -> str:
+    """A database as the evidence and the findings name it."""
+    return f"{database['namespace']}/{database['name']}"
+
+
+def _phases(client: Client, wanted: Wanted, known: Mapping[str, Any]) -> dict[str, str]:
+    names = sorted({wanted.namespace, *(database["namespace"] for database in wanted.databases)})
+    spaces = {name: known[name] if name in known else client.get(f"/api/v1/namespaces/{name}") for name in names}
+    return {name: space["status"]["phase"] for name, space in spaces.items() if space}
+
+
+def _pod_role(client: Client) -> list[Any] | None:
+    role = client.get(f"/apis/rbac.authorization.k8s.io/v1/clusterroles/{POD_ROLE}")
+    return None if role is None else role.get("rules") or []
+
+
+def _cluster(client: Client, database: Mapping[str, str]) -> dict[str, Any] | None:
+    """Placement and components of a Cluster, None where there is none."""
+    found = client.get(f"/apis/apps.kubeblocks.io/v1/namespaces/{database['namespace']}/clusters/{database['name']}")
+    if found is None:
+        return None
+    placement = found["metadata"].get("annotations", {}).get(PLACEMENT, "")
+    components = found.get("spec", {}).get("componentSpecs", [])
+    return {
+        "placement": [context for context in placement.split(",") if context],
+        "instance_api": {component["name"]: bool(component.get("enableInstanceAPI")) for component in components},
+    }
+
+
+def _leftovers(client: Client, database: Mapping[str, str]) -> list[str]:
+    """Pods, claims and Services that carry the labels of this database."""
+    labels = f"app.kubernetes.io/managed-by=kubeblocks,app.kubernetes.io/instance={database['name']}"
+    root = f"/api/v1/namespaces/{database['namespace']}"
+    return [
+        f"{kind} {item['metadata']['name']}"
+        for kind, plural in (("Pod", "pods"), ("claim", "persistentvolumeclaims"), ("Service", "services"))
+        for item in client.list(f"{root}/{plural}", metadata_only=True, labels=labels)
+    ]
+
+
+def _tokens(secret: Mapping[str, Any] | None) -> dict[str, dict[str, float]]:
+    """Context → ``left`` and ``life`` of the operator's token, in seconds."""
+    held = ((secret or {}).get("data") or {}).items()
+    tokens = {
+        key.removeprefix(TOKEN_KEY): base64.b64decode(value).decode()
+        for key, value in held
+        if key.startswith(TOKEN_KEY)
+    }
+    return {context: life for context, token in tokens.items() if (life := of_token(token))}
+
+
+def _crds(client: Client) -> list[str]:
+    found = client.list("/apis/apiextensions.k8s.io/v1/customresourcedefinitions", metadata_only=True)
+    names = sorted(crd["metadata"]["name"] for crd in found)
+    return [name for name in names if name.endswith(".kubeblocks.io")]
+
+
+def _storage(client: Client) -> dict[str, Any]:
+    classes = client.list("/apis/storage.k8s.io/v1/storageclasses")
+    drivers = client.list("/apis/storage.k8s.io/v1/csidrivers", metadata_only=True)
+    defaults = [entry for entry in classes if entry["metadata"].get("annotations", {}).get(_DEFAULT_CLASS) == "true"]
+    return {
+        "storage_classes": sorted(entry["metadata"]["name"] for entry in classes),
+        "default_classes": sorted(entry["metadata"]["name"] for entry in defaults),
+        "provisioners": {entry["metadata"]["name"]: entry["provisioner"] for entry in classes},
+        "drivers": sorted(driver["metadata"]["name"] for driver in drivers),
+        "backends": sorted({backend for entry in classes if (backend := backend_of(entry))}),
+    }
+
+
+def backend_of(storage_class: Mapping[str, Any]) -> str:
+    """The storage behind a class, as its provisioner and parameters name it; empty where they name none."""
+    parameters = {key.lower(): value for key, value in (storage_class.get("parameters") or {}).items()}
+    named = [f"{key}={parameters[key]}" for key in _BACKEND if parameters.get(key)]
+    return " ".join([storage_class["provisioner"], *named]) if named else ""
+
+
+def _nodes(client: Client) -> dict[str, Any]:
+    nodes = client.list("/api/v1/nodes")
+    infos = [node["status"]["nodeInfo"] for node in nodes]
+    services = client.list("/apis/networking.k8s.io/v1/servicecidrs")  # Kubernetes 1.33 and newer
+    return {
+        "pod_networks": _set(network for node in nodes for network in node["spec"].get("podCIDRs") or []),
+        "node_addresses": _set(
+            entry["address"]
+            for node in nodes
+            for entry in node["status"].get("addresses") or []
+            if entry["type"] == "InternalIP"
+        ),
+        "service_networks": _set(network for entry in services for network in entry["spec"]["cidrs"]),
+        "boot_ids": _set(info["bootID"] for info in infos),
+        "machine_ids": _set(info["machineID"] for info in infos),
+        "zones": _set(node["metadata"].get("labels", {}).get(_ZONE, "") for node in nodes),
+    }
+
+
+def _set(values: Iterable[str]) -> list[str]:
+    return sorted(set(values) - {""})

@@ -1,0 +1,139 @@
+# Private to this collection.
+"""All findings of preflight from plain evidence: every rule is asked, no client, no clock."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from ansible_collections.kubeblocks.multicluster.plugins.module_utils._rules import (
+    addresses,
+    fate,
+    identity,
+    life,
+    remains,
+    spread,
+    values,
+    versions,
+)
+from ansible_collections.kubeblocks.multicluster.plugins.module_utils._rules import findings as rules
+from ansible_collections.kubeblocks.multicluster.plugins.module_utils._rules.findings import Finding
+
+
+def judge(
+    params: Mapping[str, Any], evidence: Mapping[str, Mapping[str, Any]], tool_problems: Sequence[Mapping[str, str]]
+) -> list[Finding]:
+    """All findings from plain data: worst first, then in the inventory's order."""
+    places = {place["name"]: place for place in params["contexts"]}
+    found = rules.of_tools(tool_problems)
+    found += _of_identities(places, evidence)
+    for name, seen in evidence.items():
+        found += _of_context(places[name], seen, params)
+    found += _of_all(places, evidence, params)
+    return _worst_first(found + _of_fate(places, evidence, params))
+
+
+def _of_identities(places: Mapping[str, Any], evidence: Mapping[str, Mapping[str, Any]]) -> list[Finding]:
+    """Which cluster is which: against each other, the record, and what the data planes say."""
+    asked = {name: seen for name, seen in evidence.items() if not seen["error"] and seen["uid"]}
+    planes = {name: place["plane"] for name, place in places.items()}
+    found = identity.of_duplicates({name: seen["uid"] for name, seen in asked.items()}, planes)
+    control = next(name for name, plane in planes.items() if plane == "control")
+    record = asked.get(control, {}).get("record")
+    seen = {name: {"context": places[name]["context"], "uid": entry["uid"]} for name, entry in asked.items()}
+    found += identity.of_record(seen, record or {}, places[control]["context"])
+    named = {name: entry.get("named_control_plane", "") for name, entry in asked.items() if planes[name] == "data"}
+    control_uid = asked.get(control, {}).get("uid", "")
+    return found + identity.of_control_plane(control_uid, named, recorded=record is not None)
+
+
+def _of_context(place: Mapping[str, Any], seen: Mapping[str, Any], params: Mapping[str, Any]) -> list[Finding]:
+    """What one context shows on its own."""
+    name = place["name"]
+    if seen["error"]:
+        return [rules.of_reachability(name, seen["error"])]
+    found = rules.of_access(name, seen["denied"])
+    found += rules.of_operator(name, seen.get("operator")) + remains.of_excess(name, seen.get("operator"))
+    found += remains.of_namespaces(name, seen.get("namespaces", {}))
+    if place["plane"] == "data":
+        found += rules.of_crds(
+            name, [] if versions.crds_belong_on_data_planes(params["kubeblocks_version"]) else seen.get("crds", [])
+        )
+        found += rules.of_server(name, place.get("server") or seen["server"])
+        found += _of_storage(name, seen, params["storage_class"]) if "default_classes" in seen else []
+    found += remains.of_pull_secrets(name, seen.get("missing_secrets", []), params["operator_namespace"])
+    return found + rules.of_releases(name, seen.get("releases", []))
+
+
+def _of_storage(name: str, seen: Mapping[str, Any], wanted: str) -> list[Finding]:
+    found = rules.of_storage(name, seen["default_classes"], wanted, seen["storage_classes"])
+    chosen = wanted or next(iter(seen["default_classes"]), "")
+    provisioner = seen["provisioners"].get(chosen)
+    return found + (remains.of_provisioner(name, chosen, provisioner, seen["drivers"]) if provisioner else [])
+
+
+def _of_all(
+    places: Mapping[str, Any], evidence: Mapping[str, Mapping[str, Any]], params: Mapping[str, Any]
+) -> list[Finding]:
+    """What shows only when the clusters are held against each other, or against what is asked for."""
+    asked = {name: seen for name, seen in evidence.items() if not seen["error"] and seen["uid"]}
+    control: Mapping[str, Any] = next((seen for name, seen in asked.items() if places[name]["plane"] == "control"), {})
+    data = {name: seen for name, seen in asked.items() if places[name]["plane"] == "data"}
+    clusters = control.get("clusters", {})
+    found = versions.of_kubeblocks(params["kubeblocks_version"], experimental=params["experimental"])
+    found += versions.of_kubernetes({name: seen["version"] for name, seen in asked.items()})
+    for cluster in filter(None, clusters.values()):
+        found += versions.of_instance_api(params["kubeblocks_version"], cluster["instance_api"])
+    found += addresses.of_addresses(asked)
+    found += life.of_clocks(_known(asked, "clock_offset"))
+    found += life.of_authorities(_known(asked, "authority_left"))
+    found += life.of_credentials(_known(asked, "credential_left"))
+    tokens = control.get("tokens", {})
+    found += life.of_operator_tokens(
+        {context: token["left"] for context, token in tokens.items()},
+        {context: token["life"] for context, token in tokens.items()},
+    )
+    planes = [place["context"] for place in places.values() if place["plane"] == "data"]
+    found += values.of_values(params["operator_values"], planes)
+    for name, seen in data.items():
+        found += remains.of_pod_role(name, seen.get("pod_role"), control.get("pod_role"))
+        for database, cluster in clusters.items():
+            found += (
+                [] if cluster else remains.of_leftovers(name, seen.get("leftovers", {}).get(database, []), database)
+            )
+    return found
+
+
+def _known(asked: Mapping[str, Mapping[str, Any]], key: str) -> dict[str, float]:
+    return {name: seen[key] for name, seen in asked.items() if seen.get(key) is not None}
+
+
+def _of_fate(
+    places: Mapping[str, Any], evidence: Mapping[str, Mapping[str, Any]], params: Mapping[str, Any]
+) -> list[Finding]:
+    """Which data planes die together, and what the placement survives."""
+    data = {place["context"]: place for place in places.values() if place["plane"] == "data"}
+    seen = {context: evidence[place["name"]] for context, place in data.items() if place["name"] in evidence}
+    declared = {context: place["failure_domain"] for context, place in data.items() if place.get("failure_domain")}
+    shared = fate.ties(seen)
+    servers = {context: entry["server"] for context, entry in seen.items() if entry.get("server")}
+    domains = fate.domains(list(data), shared, declared)
+    found = fate.of_ties(shared, declared) + fate.of_subnets(servers)
+    control: Mapping[str, Any] = next(
+        (evidence[name] for name, place in places.items() if place["plane"] == "control" and name in evidence), {}
+    )
+    existing = next((cluster for cluster in control.get("clusters", {}).values() if cluster), None)
+    placement = params["placement"] or (existing or {}).get("placement") or list(data)
+    marked = [] if existing else control.get("marked", [])
+    impossible = spread.of_names(placement, list(data), marked) + spread.of_number(params["replicas"])
+    if impossible:
+        return found + impossible
+    told = spread.of_spread(params["replicas"], placement, list(data), domains)
+    # Nobody may say that a placement is safe before every data plane has shown what it shares.
+    blind = any("boot_ids" not in seen.get(context, {}) for context in placement)
+    return found + [finding for finding in told if not blind or finding.severity == rules.FAIL]
+
+
+def _worst_first(found: Sequence[Finding]) -> list[Finding]:
+    order = {rules.FAIL: 0, rules.WARN: 1, rules.INFO: 2}
+    return sorted(found, key=lambda finding: order[finding.severity])

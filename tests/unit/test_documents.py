@@ -1,0 +1,33 @@
+"""What the documents list is what the code has."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+ROOT = Path(__file__).parents[2]
+RULES = ROOT / "plugins" / "module_utils" / "_rules"
+_PREFIXES = (
+    "access|address|api|certificate|chart|clock|context|crds|credential|fate|helm|identity|image|inventory|leftovers|"
+    "namespace|operator|placement|pod_role|release|server|storage|token|values|version"
+)
+FATES = {"fate.boot_id", "fate.machine_id", "fate.zone", "fate.backend"}  # named after the evidence's keys
+
+
+def ids_in_the_rules() -> set[str]:
+    text = "\n".join(path.read_text() for path in sorted(RULES.glob("*.py")))
+    return set(re.findall(rf'"((?:{_PREFIXES})\.[a-z_]+)"', text)) | FATES
+
+
+def test_every_finding_is_in_the_documents() -> None:
+    documents = (ROOT / "docs" / "preflight.md").read_text() + (ROOT / "docs" / "clusters.md").read_text()
+    listed = set(re.findall(rf"`((?:{_PREFIXES})\.[a-z_]+)`", documents))
+    known = ids_in_the_rules()
+    assert len(known) > 30
+    assert listed == known
+
+
+def test_links_between_documents_lead_somewhere() -> None:
+    for path in [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *(ROOT / "docs").glob("*.md")]:
+        targets = re.findall(r"\]\((?!https?:)([^)#]+)", path.read_text())
+        assert [target for target in targets if not (path.parent / target).exists()] == [], path.name
