@@ -37,6 +37,10 @@ options:
       failure_domain:
         description: What this context shares its fate with, where that is coarser than the context.
         type: str
+      may_be_control_plane:
+        description: Whether this data plane may be the control plane's own cluster.
+        type: bool
+        default: false
 requirements:
   - kubernetes >= 24.2.0 (Python package)
 """

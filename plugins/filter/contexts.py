@@ -21,6 +21,8 @@ def _place(name: str, plane: str, variables: Mapping[str, Any]) -> dict[str, Any
             found[option] = value
     if variables.get("failure_domain"):
         found["failure_domain"] = variables["failure_domain"]
+    if plane == "data" and variables.get("kubeblocks_control_plane_is_data_plane"):
+        found["may_be_control_plane"] = True
     return found
 
 

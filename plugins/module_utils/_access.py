@@ -131,7 +131,9 @@ def rights_of(rules: Iterable[Rule]) -> list[Right]:
     )
 
 
-def data_plane_rights(namespaces: Iterable[str], operator_namespace: str, *, manage_access: bool) -> list[Right]:
+def data_plane_rights(
+    namespaces: Iterable[str], operator_namespace: str, *, manage_access: bool, may_be_control_plane: bool = False
+) -> list[Right]:
     """What the roles need on a data plane.
 
     RBAC lets nobody grant what he does not hold, so with ``manage_access`` the operator's own table is part of it.
@@ -153,6 +155,9 @@ def data_plane_rights(namespaces: Iterable[str], operator_namespace: str, *, man
         needed += _rights("", "persistentvolumeclaims", ("list",), namespace=namespace)
     needed.append(Right("create", "", "serviceaccounts", "token", namespace=operator_namespace))
     needed += _rights("", "serviceaccounts", ("get",), namespace=operator_namespace)
+    if may_be_control_plane:
+        needed.append(Right("get", "", "services", name="kubernetes", namespace="default"))
+        needed.append(Right("get", "", "configmaps", name="kube-root-ca.crt", namespace="default"))
     if manage_access:
         needed += _rights("", "serviceaccounts", ("create", "patch"), namespace=operator_namespace)
         needed += _rights(_RBAC, "clusterrolebindings", ("get", "create", "patch"))

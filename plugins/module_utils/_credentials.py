@@ -13,7 +13,17 @@ from typing import Any
 
 from ansible_collections.kubeblocks.multicluster.plugins.module_utils._kube.client import Client
 from ansible_collections.kubeblocks.multicluster.plugins.module_utils._kube.errors import Failed
-from ansible_collections.kubeblocks.multicluster.plugins.module_utils._kube.objects import Change, contains, path_of
+from ansible_collections.kubeblocks.multicluster.plugins.module_utils._kube.identity import (
+    uid_of,
+    way_in_cluster,
+    way_to,
+)
+from ansible_collections.kubeblocks.multicluster.plugins.module_utils._kube.objects import (
+    Change,
+    contains,
+    path_of,
+    secret_values,
+)
 from ansible_collections.kubeblocks.multicluster.plugins.module_utils._kube.parallel import ask_all
 from ansible_collections.kubeblocks.multicluster.plugins.module_utils._kube.tokens import account_path, mint
 from ansible_collections.kubeblocks.multicluster.plugins.module_utils._runner import (
@@ -89,10 +99,12 @@ def run(call: Call) -> dict[str, Any]:
     planes = {place["context"]: place for place in params["contexts"] if place["plane"] == "data"}
     secret = _secret(params, {})
     found = client.get(path_of(secret))
-    held = {key: base64.b64decode(value).decode() for key, value in ((found or {}).get("data") or {}).items()}
+    held = secret_values(found)
+
+    own_uid = uid_of(client) if any(place.get("may_be_control_plane") for place in planes.values()) else ""
 
     def keep(context: str) -> dict[str, Any]:
-        return _keep(call, planes[context], held.get(token_key(context), ""))
+        return _keep(call, planes[context], held.get(token_key(context), ""), own_uid)
 
     answers, problems = ask_all(planes, keep, _DEADLINE)
     if problems:
@@ -113,8 +125,9 @@ def run(call: Call) -> dict[str, Any]:
     }
 
 
-def _keep(call: Call, place: Mapping[str, Any], token: str) -> dict[str, Any]:
-    """One context's entry: its server, CA and a token that is good, minted only if it must be."""
+def _keep(call: Call, place: Mapping[str, Any], token: str, own_uid: str) -> dict[str, Any]:
+    """One context's entry: its server, CA and a token that is good, minted only if it must be. ``own_uid``: the control
+    plane's, where a data plane may be the same cluster."""
     params = call.params
     client = Client(access(dict(place), params["request_timeout"]))
     namespace, account = params["service_account_namespace"], params["service_account"]
@@ -127,9 +140,12 @@ def _keep(call: Call, place: Mapping[str, Any], token: str) -> dict[str, Any]:
     why = needs_renewal(claims_of(token), found["metadata"]["uid"] if found else "", time.time())
     if why and not call.check_mode:
         token = mint(client, namespace, account, params["token_seconds"])
+    if place.get("may_be_control_plane") and uid_of(client) == own_uid:
+        way = way_in_cluster(client)
+    else:
+        way = way_to(client, place.get("server") or "")
     return {
-        "server": place.get("server") or client.server,
-        "ca": base64.b64encode(client.certificate_authority).decode(),
+        **way,
         "token": token if not (why and call.check_mode) else "",
         "why": why,
     }

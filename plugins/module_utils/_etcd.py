@@ -36,14 +36,19 @@ _EXEC_SECONDS = 8.0
 
 def members(client: Client, params: Mapping[str, Any]) -> list[dict[str, Any]]:
     """Samples of the members in one context; see ``_rules.members`` for their shape."""
+    pods = pods_of(client, params["namespace"], params["name"], params["component"])
+    return [_sample(client, pod, params["container"]) for pod in pods]
+
+
+def pods_of(client: Client, namespace: str, name: str, component: str) -> list[dict[str, Any]]:
+    """The Pods of one component of a Cluster that are in this context."""
     labels = {
         "app.kubernetes.io/managed-by": "kubeblocks",
-        "app.kubernetes.io/instance": params["name"],
-        "apps.kubeblocks.io/component-name": params["component"],
+        "app.kubernetes.io/instance": name,
+        "apps.kubeblocks.io/component-name": component,
     }
     selector = ",".join(f"{key}={value}" for key, value in labels.items())
-    pods = client.list(f"/api/v1/namespaces/{params['namespace']}/pods", labels=selector)
-    return [_sample(client, pod, params["container"]) for pod in pods]
+    return client.list(f"/api/v1/namespaces/{namespace}/pods", labels=selector)
 
 
 def _sample(client: Client, pod: Mapping[str, Any], container: str) -> dict[str, Any]:

@@ -22,7 +22,11 @@ from ansible_collections.kubeblocks.multicluster.plugins.module_utils._facts imp
 )
 from ansible_collections.kubeblocks.multicluster.plugins.module_utils._kube.client import Access, Client
 from ansible_collections.kubeblocks.multicluster.plugins.module_utils._kube.errors import ContextError
-from ansible_collections.kubeblocks.multicluster.plugins.module_utils._kube.identity import identity_of
+from ansible_collections.kubeblocks.multicluster.plugins.module_utils._kube.identity import (
+    identity_of,
+    way_in_cluster,
+    way_to,
+)
 from ansible_collections.kubeblocks.multicluster.plugins.module_utils._kube.tokens import account_path, mint
 from ansible_collections.kubeblocks.multicluster.plugins.module_utils._lives import of_client
 
@@ -32,12 +36,15 @@ _OPERATOR_TOKEN_SECONDS = 600  # the shortest that an API server grants
 @dataclass(frozen=True)
 class Questions:
     """What to ask one context: its ``plane``, the rights that this credential needs there (asked for only if it may
-    not do everything anyway), what to look for, and the operator's ServiceAccount where the user supplies it."""
+    not do everything anyway), what to look for, the operator's ServiceAccount where the user supplies it, the address
+    that the operator is to use if not the kubeconfig's, and whether this may be the control plane's own cluster."""
 
     plane: str
     rights: Callable[[], Sequence[Right]]
     wanted: Wanted
     supplied_account: str = ""
+    server: str = ""
+    may_be_control_plane: bool = False
 
 
 def of_context(access: Access, questions: Questions) -> dict[str, Any]:
@@ -57,6 +64,8 @@ def of_context(access: Access, questions: Questions) -> dict[str, Any]:
     if not missing:
         gather = of_control_plane if questions.plane == "control" else of_data_plane
         found |= gather(client, questions.wanted)
+        found["way"] = way_to(client, questions.server)
+        found |= {"own_way": way_in_cluster(client)} if questions.may_be_control_plane else {}
     if questions.supplied_account and not any(right.resource == "serviceaccounts" for right in missing):
         found["operator"] = _of_operator(client, questions.wanted.namespace, questions.supplied_account)
     return {**found, **of_client(client), "clock_offset": client.clock_offset}

@@ -3,8 +3,9 @@
 
 from __future__ import annotations
 
-import base64
 import datetime
+import hashlib
+import json
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -13,6 +14,7 @@ from ansible_collections.kubeblocks.multicluster.plugins.module_utils._access im
 from ansible_collections.kubeblocks.multicluster.plugins.module_utils._cluster import PLACEMENT
 from ansible_collections.kubeblocks.multicluster.plugins.module_utils._credentials import TOKEN_KEY
 from ansible_collections.kubeblocks.multicluster.plugins.module_utils._kube.client import Client
+from ansible_collections.kubeblocks.multicluster.plugins.module_utils._kube.objects import secret_values
 from ansible_collections.kubeblocks.multicluster.plugins.module_utils._lives import of_token
 from ansible_collections.kubeblocks.multicluster.plugins.module_utils._operator import list_releases, marked_of_operator
 from ansible_collections.kubeblocks.multicluster.plugins.module_utils._record import control_plane_of, read_record
@@ -31,20 +33,21 @@ _BACKEND = ("clusterid", "server", "monitors", "endpoint", "portal", "portals", 
 @dataclass(frozen=True)
 class Wanted:
     """What to look for: the operator's namespace and its Secret of contexts, databases (``namespace``, ``name``), the
-    operator's release, and pull Secrets that its chart is told of."""
+    operator's release, pull Secrets that its chart is told of, and whether the CRDs' content matters."""
 
     namespace: str
     secret: str
     databases: Sequence[Mapping[str, str]]
     release: str
     pull_secrets: Sequence[str]
+    crd_content: bool = False
 
 
 def of_data_plane(client: Client, wanted: Wanted) -> dict[str, Any]:
     """KubeBlocks' CRDs and role, storage, nodes, namespaces, and whatever carries the name of a database."""
     space = client.get(f"/api/v1/namespaces/{wanted.namespace}")
     return {
-        "crds": _crds(client),
+        "crds": _crds(client, wanted),
         "named_control_plane": control_plane_of(space),
         "namespaces": _phases(client, wanted, {wanted.namespace: space}),
         "pod_role": _pod_role(client),
@@ -61,14 +64,17 @@ def of_control_plane(client: Client, wanted: Wanted) -> dict[str, Any]:
     releases = [{**release, "ours": release["name"] in ours} for release in list_releases(client, wanted.namespace)]
     deployment = client.get(f"/apis/apps/v1/namespaces/{wanted.namespace}/deployments/{wanted.release}")
     secrets = f"/api/v1/namespaces/{wanted.namespace}/secrets"
+    contexts = secret_values(client.get(f"{secrets}/{wanted.secret}"))
     return {
+        "crds": _crds(client, wanted) if wanted.crd_content else {},
         "record": read_record(client, wanted.namespace),
         "releases": releases,
         "marked": marked_of_operator(deployment),
         "namespaces": _phases(client, wanted, {}),
         "pod_role": _pod_role(client),
         "clusters": {key_of(database): _cluster(client, database) for database in wanted.databases},
-        "tokens": _tokens(client.get(f"{secrets}/{wanted.secret}")),
+        "tokens": _tokens(contexts),
+        "kubeconfig": contexts.get("kubeconfig", ""),
         "missing_secrets": [name for name in wanted.pull_secrets if client.get(f"{secrets}/{name}") is None],
         **_nodes(client),
     }
@@ -114,21 +120,26 @@ def _leftovers(client: Client, database: Mapping[str, str]) -> list[str]:
     ]
 
 
-def _tokens(secret: Mapping[str, Any] | None) -> dict[str, dict[str, float]]:
+def _tokens(secret: Mapping[str, str]) -> dict[str, dict[str, float]]:
     """Context → ``left`` and ``life`` of the operator's token, in seconds."""
-    held = ((secret or {}).get("data") or {}).items()
-    tokens = {
-        key.removeprefix(TOKEN_KEY): base64.b64decode(value).decode()
-        for key, value in held
-        if key.startswith(TOKEN_KEY)
-    }
+    tokens = {key.removeprefix(TOKEN_KEY): value for key, value in secret.items() if key.startswith(TOKEN_KEY)}
     return {context: life for context, token in tokens.items() if (life := of_token(token))}
 
 
-def _crds(client: Client) -> list[str]:
-    found = client.list("/apis/apiextensions.k8s.io/v1/customresourcedefinitions", metadata_only=True)
-    names = sorted(crd["metadata"]["name"] for crd in found)
-    return [name for name in names if name.endswith(".kubeblocks.io")]
+def _crds(client: Client, wanted: Wanted) -> dict[str, str]:
+    """KubeBlocks' CRDs: name → SHA-256 of what they define, empty where their content does not matter."""
+    path = "/apis/apiextensions.k8s.io/v1/customresourcedefinitions"
+    found = client.list(path, metadata_only=not wanted.crd_content)
+    ours = sorted((crd for crd in found if crd["metadata"]["name"].endswith(".kubeblocks.io")), key=_name)
+    return {_name(crd): _digest(crd["spec"]["versions"]) if wanted.crd_content else "" for crd in ours}
+
+
+def _name(body: Mapping[str, Any]) -> str:
+    return str(body["metadata"]["name"])
+
+
+def _digest(value: Any) -> str:
+    return hashlib.sha256(json.dumps(value, sort_keys=True).encode()).hexdigest()
 
 
 def _storage(client: Client) -> dict[str, Any]:

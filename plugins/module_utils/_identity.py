@@ -8,7 +8,7 @@ from typing import Any
 
 from ansible_collections.kubeblocks.multicluster.plugins.module_utils._kube.client import Client
 from ansible_collections.kubeblocks.multicluster.plugins.module_utils._kube.errors import Failed
-from ansible_collections.kubeblocks.multicluster.plugins.module_utils._kube.identity import identity_of
+from ansible_collections.kubeblocks.multicluster.plugins.module_utils._kube.identity import identity_of, uid_of
 from ansible_collections.kubeblocks.multicluster.plugins.module_utils._kube.parallel import ask_all
 from ansible_collections.kubeblocks.multicluster.plugins.module_utils._record import control_plane_of, read_record
 from ansible_collections.kubeblocks.multicluster.plugins.module_utils._rules import identity as rules
@@ -53,12 +53,13 @@ def _against_the_record(call: Call, client: Client, uid: str, control: dict[str,
     params = call.params
     is_control = control["context"] == params["context"]
     keeper = client if is_control else Client(access(control, params["request_timeout"]))
-    control_uid = uid if is_control else identity_of(keeper)["uid"]
+    control_uid = uid if is_control else uid_of(keeper)
     record = read_record(keeper, params["operator_namespace"])
     seen = {params["context"]: {"context": params["context"], "uid": uid}}
     if not is_control:
         seen[control["context"]] = {"context": control["context"], "uid": control_uid}
-    found = rules.of_record(seen, record or {}, control["context"])
+    shared = [place["context"] for place in params["contexts"] if place.get("may_be_control_plane")]
+    found = rules.of_record(seen, record or {}, control["context"], shared)
     found += rules.of_control_plane(
         control_uid, _named(call, client, is_control, record is None), recorded=record is not None
     )

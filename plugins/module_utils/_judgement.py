@@ -27,28 +27,54 @@ def judge(
     places = {place["name"]: place for place in params["contexts"]}
     found = rules.of_tools(tool_problems)
     found += _of_identities(places, evidence)
+    ways = identity.operator_ways(places, evidence)
+    own = identity.own_data_plane(places, evidence)
+    marked = [context for seen in evidence.values() for context in seen.get("marked", [])]
+    found += identity.of_marked(own, places[own]["context"] if own else "", marked)
     for name, seen in evidence.items():
-        found += _of_context(places[name], seen, params)
+        found += _of_context(places[name], seen, params, ways)
+        if places[name]["plane"] == "data" and name != own and not seen["error"]:
+            found += _of_crds(places, evidence, name, params)
     found += _of_all(places, evidence, params)
-    return _worst_first(found + _of_fate(places, evidence, params))
+    return worst_first(found + _of_fate(places, evidence, params))
 
 
 def _of_identities(places: Mapping[str, Any], evidence: Mapping[str, Mapping[str, Any]]) -> list[Finding]:
     """Which cluster is which: against each other, the record, and what the data planes say."""
     asked = {name: seen for name, seen in evidence.items() if not seen["error"] and seen["uid"]}
     planes = {name: place["plane"] for name, place in places.items()}
-    found = identity.of_duplicates({name: seen["uid"] for name, seen in asked.items()}, planes)
+    shared = identity.shared_of(places.values())
+    found = identity.of_duplicates({name: seen["uid"] for name, seen in asked.items()}, planes, shared)
     control = next(name for name, plane in planes.items() if plane == "control")
     record = asked.get(control, {}).get("record")
     seen = {name: {"context": places[name]["context"], "uid": entry["uid"]} for name, entry in asked.items()}
-    found += identity.of_record(seen, record or {}, places[control]["context"])
+    found += identity.of_record(seen, record or {}, places[control]["context"], shared)
     named = {name: entry.get("named_control_plane", "") for name, entry in asked.items() if planes[name] == "data"}
     control_uid = asked.get(control, {}).get("uid", "")
     return found + identity.of_control_plane(control_uid, named, recorded=record is not None)
 
 
-def _of_context(place: Mapping[str, Any], seen: Mapping[str, Any], params: Mapping[str, Any]) -> list[Finding]:
-    """What one context shows on its own."""
+def _of_crds(
+    places: Mapping[str, Any], evidence: Mapping[str, Mapping[str, Any]], name: str, params: Mapping[str, Any]
+) -> list[Finding]:
+    """KubeBlocks' CRDs on a data plane: there and equal from 1.1 on, absent before."""
+    here = evidence[name].get("crds")
+    if here is None:
+        return []
+    if not versions.crds_belong_on_data_planes(params["kubeblocks_version"]):
+        return rules.of_crds(name, list(here))
+    if not params["experimental"]:
+        return []  # the version itself is refused
+    control: Mapping[str, Any] = next(
+        (evidence[other] for other, place in places.items() if place["plane"] == "control" and other in evidence), {}
+    )
+    return versions.of_crds(name, here, control.get("crds", {}))
+
+
+def _of_context(
+    place: Mapping[str, Any], seen: Mapping[str, Any], params: Mapping[str, Any], ways: Mapping[str, Mapping[str, str]]
+) -> list[Finding]:
+    """What one context shows on its own. ``ways``: how the operator is to reach the data planes."""
     name = place["name"]
     if seen["error"]:
         return [rules.of_reachability(name, seen["error"])]
@@ -56,10 +82,7 @@ def _of_context(place: Mapping[str, Any], seen: Mapping[str, Any], params: Mappi
     found += rules.of_operator(name, seen.get("operator")) + remains.of_excess(name, seen.get("operator"))
     found += remains.of_namespaces(name, seen.get("namespaces", {}))
     if place["plane"] == "data":
-        found += rules.of_crds(
-            name, [] if versions.crds_belong_on_data_planes(params["kubeblocks_version"]) else seen.get("crds", [])
-        )
-        found += rules.of_server(name, place.get("server") or seen["server"])
+        found += rules.of_server(name, ways[place["context"]]["server"]) if place["context"] in ways else []
         found += _of_storage(name, seen, params["storage_class"]) if "default_classes" in seen else []
     found += remains.of_pull_secrets(name, seen.get("missing_secrets", []), params["operator_namespace"])
     return found + rules.of_releases(name, seen.get("releases", []))
@@ -84,7 +107,8 @@ def _of_all(
     found += versions.of_kubernetes({name: seen["version"] for name, seen in asked.items()})
     for cluster in filter(None, clusters.values()):
         found += versions.of_instance_api(params["kubeblocks_version"], cluster["instance_api"])
-    found += addresses.of_addresses(asked)
+    own = identity.own_data_plane(places, asked)
+    found += addresses.of_addresses({name: seen for name, seen in asked.items() if name != own})
     found += life.of_clocks(_known(asked, "clock_offset"))
     found += life.of_authorities(_known(asked, "authority_left"))
     found += life.of_credentials(_known(asked, "credential_left"))
@@ -134,6 +158,7 @@ def _of_fate(
     return found + [finding for finding in told if not blind or finding.severity == rules.FAIL]
 
 
-def _worst_first(found: Sequence[Finding]) -> list[Finding]:
+def worst_first(found: Sequence[Finding]) -> list[Finding]:
+    """Fail before warn before info, else in the order given."""
     order = {rules.FAIL: 0, rules.WARN: 1, rules.INFO: 2}
     return sorted(found, key=lambda finding: order[finding.severity])

@@ -42,6 +42,8 @@ def run(call: Call) -> dict[str, Any]:
             f"{'it does not exist' if source is None else 'it has no rules'}. "
             "Install the operator first; its chart brings the role, and the aggregation controller fills it."
         )
+    if found and found["metadata"]["uid"] == source["metadata"]["uid"]:  # the control plane's own cluster
+        return {"changed": False, "differences": []}
     wanted["rules"] = source["rules"]
     differences = differences_of(found, wanted)
     if differences and not call.check_mode:

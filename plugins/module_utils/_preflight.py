@@ -16,12 +16,19 @@ from ansible_collections.kubeblocks.multicluster.plugins.module_utils._access im
 )
 from ansible_collections.kubeblocks.multicluster.plugins.module_utils._charts import Rendered, render
 from ansible_collections.kubeblocks.multicluster.plugins.module_utils._facts import Wanted
-from ansible_collections.kubeblocks.multicluster.plugins.module_utils._judgement import judge
+from ansible_collections.kubeblocks.multicluster.plugins.module_utils._judgement import judge, worst_first
 from ansible_collections.kubeblocks.multicluster.plugins.module_utils._kube.errors import Failed
 from ansible_collections.kubeblocks.multicluster.plugins.module_utils._kube.parallel import ask_all
 from ansible_collections.kubeblocks.multicluster.plugins.module_utils._rules import findings as rules
 from ansible_collections.kubeblocks.multicluster.plugins.module_utils._rules.findings import FAIL, Finding
+from ansible_collections.kubeblocks.multicluster.plugins.module_utils._rules.identity import operator_ways
+from ansible_collections.kubeblocks.multicluster.plugins.module_utils._rules.vantage import of_vantages
+from ansible_collections.kubeblocks.multicluster.plugins.module_utils._rules.versions import crds_belong_on_data_planes
 from ansible_collections.kubeblocks.multicluster.plugins.module_utils._runner import CONTEXTS_SPEC, Call, access
+from ansible_collections.kubeblocks.multicluster.plugins.module_utils._vantage import (
+    look_inside,
+    pull_secrets_of,
+)
 
 SPEC: dict[str, Any] = {
     "contexts": CONTEXTS_SPEC,
@@ -56,21 +63,29 @@ SPEC: dict[str, Any] = {
         },
     },
     "accept": {"type": "list", "elements": "str", "default": []},
+    "in_cluster": {"type": "str", "default": "never", "choices": ["always", "when_changed", "never"]},
+    "probe_image": {"type": "str", "default": ""},
+    "round_trip_image": {"type": "str", "default": ""},
     "request_timeout": {"type": "float", "default": 5.0},
     "deadline": {"type": "float", "default": 30.0},
 }
+# Of the evidence: what is long, or told by the findings.
+_PRIVATE = frozenset({"denied", "kubeconfig", "own_way", "problem", "way"})
 
 
 def run(call: Call) -> dict[str, Any]:
     """Gather, judge, report. Raises Failed with every unaccepted ``fail`` in its message."""
     params = call.params
-    places = params["contexts"]
-    found = rules.of_inventory(places)
+    by_name = {place["name"]: place for place in params["contexts"]}
+    found = rules.of_inventory(params["contexts"])
     evidence: dict[str, dict[str, Any]] = {}
+    vantages: dict[str, dict[str, Any]] = {}
     if not found:
         rendered = render(params["helm_binary"], params["charts"], params["operator_namespace"])
         evidence = _gather(params, rendered)
         found = judge(params, evidence, rendered.problems)
+        vantages = look_inside(params, evidence, found, may_make_pods=not call.check_mode)
+        found = worst_first(found + of_vantages(by_name, vantages, operator_ways(by_name, evidence)))
     accepted = set(params["accept"]) - rules.NEVER_ACCEPTED
     blocking = [finding for finding in found if finding.severity == FAIL and finding.id not in accepted]
     result: dict[str, Any] = {
@@ -81,8 +96,9 @@ def run(call: Call) -> dict[str, Any]:
                 for finding in found
             ],
             "contexts": {name: _public(seen) for name, seen in evidence.items()},
+            "vantages": {name: _public(seen) for name, seen in vantages.items()},
         },
-        "table": table(found, accepted),
+        "table": table(found, accepted) + not_asked(vantages),
     }
     if blocking:
         lines = "\n".join(f"  {finding}" for finding in blocking)
@@ -106,28 +122,39 @@ def _gather(params: Mapping[str, Any], rendered: Rendered) -> dict[str, dict[str
 def _questions(place: Mapping[str, Any], params: Mapping[str, Any], rendered: Rendered) -> _evidence.Questions:
     namespace, managed = params["operator_namespace"], params["manage_access"]
     databases = [database["namespace"] for database in params["databases"]]
-    pull_secrets = (params["operator_values"].get("image") or {}).get("imagePullSecrets") or []
+    own = bool(place.get("may_be_control_plane"))
     wanted = Wanted(
         namespace,
         params["secret"],
         params["databases"],
         release=params["operator_release"],
-        pull_secrets=[secret["name"] for secret in pull_secrets],
+        pull_secrets=pull_secrets_of(params["operator_values"]),
+        crd_content=crds_belong_on_data_planes(params["kubeblocks_version"]),
     )
 
     def on_control_plane() -> list[Right]:
         return all_of(control_plane_rights(namespace, databases) + chart_rights(rendered.objects(), namespace))
 
     def on_data_plane() -> list[Right]:
-        return data_plane_rights(databases, namespace, manage_access=managed)
+        return data_plane_rights(databases, namespace, manage_access=managed, may_be_control_plane=own)
 
     if place["plane"] == "control":
         return _evidence.Questions("control", on_control_plane, wanted)
-    return _evidence.Questions("data", on_data_plane, wanted, "" if managed else params["service_account"])
+    account = "" if managed else params["service_account"]
+    return _evidence.Questions("data", on_data_plane, wanted, account, place.get("server") or "", own)
 
 
 def _public(seen: Mapping[str, Any]) -> dict[str, Any]:
-    return {key: value for key, value in seen.items() if key != "denied"}
+    return {key: value for key, value in seen.items() if key not in _PRIVATE}
+
+
+def not_asked(vantages: Mapping[str, Mapping[str, Any]]) -> list[str]:
+    """A line for each cluster that was not asked from inside, with the reason."""
+    return [
+        f"{name}: not asked from inside: {seen['why']}"
+        for name, seen in vantages.items()
+        if seen["asked"] == "not_asked"
+    ]
 
 
 def table(found: Sequence[Finding], accepted: set[str]) -> list[str]:

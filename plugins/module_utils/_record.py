@@ -63,7 +63,8 @@ def run(call: Call) -> dict[str, Any]:
     before = read_record(client, params["namespace"]) or {}
     _require_known(before, places, problems)
     seen = {name: {"context": places[name]["context"], "uid": answer["uid"]} for name, answer in answers.items()}
-    moved = rules.of_record(seen, before, params["context"])
+    shared = [name for name, place in places.items() if place.get("may_be_control_plane")]
+    moved = rules.of_record(seen, before, params["context"], shared)
     if moved:
         raise Failed("nothing was recorded:\n" + "\n".join(f"  {finding}" for finding in moved))
     after = before | {places[name]["context"]: {key: answers[name][key] for key in _KEPT} for name in answers}

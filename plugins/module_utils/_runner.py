@@ -45,6 +45,7 @@ CONTEXTS_SPEC: dict[str, Any] = {
         "plane": {"type": "str", "required": True, "choices": ["control", "data"]},
         "server": {"type": "str"},
         "failure_domain": {"type": "str"},
+        "may_be_control_plane": {"type": "bool", "default": False},
     },
 }
 

@@ -114,6 +114,26 @@ options:
     type: list
     elements: str
     default: []
+  in_cluster:
+    description:
+      - Whether to ask from inside the clusters as well. A Pod of the control plane tries the way to every data plane; a
+        Pod of each data plane measures the round trip to the API servers of the others.
+      - A member that runs on a data plane is asked in place of a Pod. Every Pod has a deadline, belongs to a Job that
+        the cluster clears away, and is removed at the end.
+      - In check mode no Pod is made. A cluster without a member to ask is then V(not_asked).
+      - V(when_changed) asks only if the kubeconfig that the operator has would change.
+      - Nobody is asked where a finding says that a context leads to another cluster than it did.
+    type: str
+    choices: [always, when_changed, never]
+    default: never
+  probe_image:
+    description: Image of the control plane's Pod. It has to have C(sh) and C(kubectl).
+    type: str
+    default: ""
+  round_trip_image:
+    description: Image of the data planes' Pods. It has to have C(bash), 5 or newer, and C(timeout).
+    type: str
+    default: ""
   request_timeout:
     description: Seconds that one request may take.
     type: float
@@ -133,7 +153,11 @@ EXAMPLES = r"""
 
 RETURN = r"""
 preflight_report:
-  description: "For a machine: C(verdict), C(findings), and C(contexts) with what each answered."
+  description:
+    - "For a machine: C(verdict), C(findings), C(contexts) with what each answered, and C(vantages): for each context that
+      was asked from inside, how it was C(asked) (V(probe), V(member), V(silent) or V(not_asked)), and what came of it."
+    - "C(reached) holds what went wrong on the way from the control plane to each data plane, empty if nothing did;
+      C(round_trips) the milliseconds of each try; C(why) the reason where there is neither."
   returned: always
   type: dict
 table:

@@ -19,6 +19,7 @@ from ansible_collections.kubeblocks.multicluster.plugins.module_utils._rules.fin
 from ansible_collections.kubeblocks.multicluster.plugins.module_utils._rules.identity import (
     of_control_plane,
     of_duplicates,
+    of_marked,
     of_record,
 )
 from told import Short, short
@@ -33,6 +34,7 @@ def now(**uids: str) -> dict[str, dict[str, str]]:
 
 
 RECORD = {A: {"uid": "1"}, B: {"uid": "2"}}
+WITH_CONTROL = {"control": {"uid": "0"}, B: {"uid": "2"}}
 
 # Name → the rule asked, what it finds.
 CASES: dict[str, tuple[Callable[[], list[Finding]], Short]] = {
@@ -46,6 +48,38 @@ CASES: dict[str, tuple[Callable[[], list[Finding]], Short]] = {
         lambda: of_duplicates({"control": "1", A: "1", B: "2"}, PLANES),
         [("identity.duplicate", A, FAIL)],
     ),
+    "control and data, which may be": (lambda: of_duplicates({"control": "1", A: "1", B: "2"}, PLANES, [A]), []),
+    "control and data, of which another may be": (
+        lambda: of_duplicates({"control": "1", A: "1", B: "2"}, PLANES, [B]),
+        [("identity.duplicate", A, FAIL)],
+    ),
+    "two data planes are never one": (
+        lambda: of_duplicates({"control": "1", A: "2", B: "2"}, PLANES, [A, B]),
+        [("identity.duplicate", B, FAIL)],
+    ),
+    "control and two data planes are never one": (
+        lambda: of_duplicates({"control": "1", A: "1", B: "1"}, PLANES, [A, B]),
+        [("identity.duplicate", B, FAIL)],
+    ),
+    "new, and may be the control plane": (lambda: of_record(now(k8s_1="0"), WITH_CONTROL, "control", [A]), []),
+    "new, and may not": (
+        lambda: of_record(now(k8s_1="0"), WITH_CONTROL, "control", [B]),
+        [("identity.changed", A, FAIL)],
+    ),
+    "new, may be the control plane, and is another": (
+        lambda: of_record(now(k8s_1="2"), WITH_CONTROL, "control", [A]),
+        [("identity.changed", A, FAIL)],
+    ),
+    "recorded as another, and now the control plane": (
+        lambda: of_record(now(k8s_2="0"), WITH_CONTROL, "control", [B]),
+        [("identity.changed", B, FAIL)],
+    ),
+    "own cluster is marked": (
+        lambda: of_marked(A, "ka", ["kb", "ka"]),
+        [("identity.control_plane_marked", A, FAIL)],
+    ),
+    "own cluster, another is marked": (lambda: of_marked(A, "ka", ["kb"]), []),
+    "no own cluster": (lambda: of_marked("", "", [""]), []),
     "as recorded": (lambda: of_record(now(k8s_1="1", k8s_2="2"), RECORD, "control"), []),
     "never recorded": (lambda: of_record(now(k8s_3="3"), RECORD, "control"), []),
     "rebuilt": (lambda: of_record(now(k8s_1="1", k8s_2="9"), RECORD, "control"), [("identity.changed", B, FAIL)]),
@@ -142,7 +176,7 @@ def test_every_way_in_which_four_names_share_clusters() -> None:
         assert [finding.context for finding in found] == [group[-1] for group in shared]
         for finding, group in zip(found, shared, strict=True):
             assert finding.seen.startswith(" and ".join(group) + " are the same")
-            assert ("a control plane and a data plane" in finding.why) is ("control" in group)
+            assert ("a control plane and a data plane" in finding.why) is ("control" in group and len(group) == 2)
 
 
 def seen(**changed: list[str]) -> dict[str, Any]:

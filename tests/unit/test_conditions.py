@@ -29,6 +29,7 @@ from ansible_collections.kubeblocks.multicluster.plugins.module_utils._rules.ver
     crds_belong_on_data_planes,
     line_of,
     needs_instance_api,
+    of_crds,
     of_instance_api,
     of_kubeblocks,
     of_kubernetes,
@@ -53,6 +54,12 @@ VALUES = [("values.multi_cluster", "control plane", FAIL)]
 
 # Name → the rule asked, what it finds.
 CASES: dict[str, tuple[Callable[[], list[Finding]], Short]] = {
+    "CRDs: equal": (lambda: of_crds(A, {"x": "1"}, {"x": "1"}), []),
+    "CRDs: one is missing": (lambda: of_crds(A, {"x": "1"}, {"x": "1", "y": "1"}), [("crds.absent", A, FAIL)]),
+    "CRDs: one is more": (lambda: of_crds(A, {"x": "1", "y": "1"}, {"x": "1"}), []),
+    "CRDs: one differs": (lambda: of_crds(A, {"x": "2"}, {"x": "1"}), [("crds.differ", A, FAIL)]),
+    "CRDs: none anywhere": (lambda: of_crds(A, {}, {}), [("crds.absent", A, FAIL)]),
+    "CRDs: before the operator": (lambda: of_crds(A, {"x": "1"}, {}), []),
     "line: 1.0": (lambda: of_kubeblocks("1.0.2", experimental=False), []),
     "line: 1.0 with a v": (lambda: of_kubeblocks("v1.0.0", experimental=False), []),
     "line: 0.8": (lambda: of_kubeblocks("0.8.4", experimental=True), [("version.kubeblocks", "inventory", FAIL)]),

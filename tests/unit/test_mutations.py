@@ -23,8 +23,9 @@ TESTS_OF_RULES = {
     "life": "conditions",
     "values": "conditions",
     "remains": "conditions",
+    "vantage": "vantage",
 }
-PLACEMENT, MEMBERS, FINDINGS, IDENTITY, FATE, SPREAD, VERSIONS, ADDRESSES, LIFE, VALUES, REMAINS = (
+PLACEMENT, MEMBERS, FINDINGS, IDENTITY, FATE, SPREAD, VERSIONS, ADDRESSES, LIFE, VALUES, REMAINS, VANTAGE = (
     f"{COLLECTION}._rules.{name}" for name in TESTS_OF_RULES
 )
 CREDENTIALS = f"{COLLECTION}._credentials"
@@ -43,6 +44,26 @@ NO_NAME = "inventory: a name that no Secret can hold"
 RENEWAL = "test_when_a_token_is_minted_anew"
 
 MUTATIONS: list[Mutation] = [
+    # From inside
+    (VANTAGE, "        if problem\n", "", FOUND, "reach: all is well"),
+    (VANTAGE, "if problem is None", "if problem", FOUND, "problem: no image"),
+    (VANTAGE, 'problem["kind"] == "image"', 'problem["kind"] != "image"', FOUND, "problem: no image"),
+    (VANTAGE, "if not tries)", "if tries)", FOUND, "trips: near"),
+    (VANTAGE, "usual[pair] <= HEARTBEAT", "usual[pair] < HEARTBEAT", FOUND, "trips: just a heartbeat"),
+    (VANTAGE, "usual[pair] <= HEARTBEAT", "worst <= HEARTBEAT", FOUND, "trips: one try in five is slow"),
+    (VANTAGE, "median(tries)", "min(tries)", FOUND, "trips: most tries are slow"),
+    (VANTAGE, "max(usual, key", "min(usual, key", FOUND, "trips: one pair is slow"),
+    (VANTAGE, "2 * usual[pair] >= ELECTION", "2 * usual[pair] > ELECTION", FOUND, "trips: half an election"),
+    (VANTAGE, "2 * usual[pair] >= ELECTION", "usual[pair] >= ELECTION", FOUND, "trips: half an election"),
+    (VANTAGE, "wanted != held", "wanted == held", "test_when_to_ask_from_inside", "the same"),
+    (VANTAGE, 'mode == "when_changed" and wanted', "wanted", "test_when_to_ask_from_inside", "never"),
+    (VANTAGE, 'mode == "always" or (', "(", "test_when_to_ask_from_inside", "always"),
+    (IDENTITY, "if not own or context not in marked", "if not own", FOUND, "own cluster, another is marked"),
+    (IDENTITY, "if not own or context not in marked", "if context not in marked", FOUND, "no own cluster"),
+    (VERSIONS, "set(control) - set(here)", "set(here) - set(control)", FOUND, "CRDs: one is missing"),
+    (VERSIONS, "if control[crd] != here[crd]", "", FOUND, "CRDs: equal"),
+    (VERSIONS, '[] if here else ["any"]', "[]", FOUND, "CRDs: none anywhere"),
+    (VERSIONS, '[] if here else ["any"]', '["any"]', FOUND, "CRDs: before the operator"),
     # Placement
     (PLACEMENT, "voters // 2 + 1", "voters // 2", QUORUM, 3),
     (PLACEMENT, "voters // 2 + 1", "(voters + 1) // 2", QUORUM, 4),
@@ -81,7 +102,18 @@ MUTATIONS: list[Mutation] = [
     # Which cluster is which
     (IDENTITY, "len(names) < 2", "len(names) < 3", FOUND, "two data planes"),
     (IDENTITY, "len(names) < 2", "len(names) < 1", FOUND, "all differ"),
-    (IDENTITY, 'kinds == {"data"}', '"data" in kinds', "test_every_way_in_which_four_names_share_clusters", None),
+    (IDENTITY, "len(data) > 1", "len(data) > 2", "test_every_way_in_which_four_names_share_clusters", None),
+    (IDENTITY, "len(data) == 1 and data[0] in shared", "data[0] in shared", FOUND, "two data planes are never one"),
+    (IDENTITY, "and data[0] in shared", "and shared", FOUND, "control and data, of which another may be"),
+    (
+        IDENTITY,
+        "before is None and name in shared",
+        "name in shared",
+        FOUND,
+        "recorded as another, and now the control plane",
+    ),
+    (IDENTITY, "None and name in shared", "None and shared", FOUND, "new, and may not"),
+    (IDENTITY, '.get("uid") == entry["uid"]', '.get("uid")', FOUND, "new, may be the control plane, and is another"),
     (IDENTITY, "names[-1],", "names[0],", FOUND, "control and data"),
     (IDENTITY, 'not entry["uid"] or entry["uid"] == before', 'entry["uid"] == before', FOUND, "silent"),
     (IDENTITY, 'entry["uid"] == before or', "before is not None or", FOUND, "rebuilt"),

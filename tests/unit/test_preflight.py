@@ -51,7 +51,7 @@ def seen(name: str, **changed: Any) -> dict[str, Any]:
     found |= {"clock_offset": 0.2, "authority_left": 300 * DAY, "credential_left": None}
     found |= {"boot_ids": [f"boot of {name}"]}
     if PLANES[name] == "data":
-        found |= {"crds": [], "storage_classes": ["standard"], "default_classes": ["standard"], "leftovers": {}}
+        found |= {"crds": {}, "storage_classes": ["standard"], "default_classes": ["standard"], "leftovers": {}}
         found |= {"provisioners": {"standard": "lab.invalid/local"}, "drivers": []}
     else:
         found |= {"releases": [], "clusters": {"etcd/etcd": None}, "tokens": {}, "missing_secrets": []}
@@ -59,9 +59,11 @@ def seen(name: str, **changed: Any) -> dict[str, Any]:
 
 
 def evidence(**changed: dict[str, Any]) -> dict[str, dict[str, Any]]:
-    return {name: {**seen(name), **changed.get(name.replace("-", "_"), {})} for name in PLANES}
+    found = {name: {**seen(name), **changed.get(name.replace("-", "_"), {})} for name in PLANES}
+    return {name: {"way": {"server": entry["server"], "ca": ""}, **entry} for name, entry in found.items()}
 
 
+CRDS = {"x.kubeblocks.io": "1"}
 SILENT = {"error": {"kind": "silent", "message": "no answer in time"}}
 DENIED = {"error": None, "uid": "", "server": "https://unknown:6443", "denied": ["get namespaces"]}  # asked no further
 
@@ -82,7 +84,7 @@ JUDGED: dict[str, tuple[dict[str, dict[str, Any]], dict[str, Any], list[dict[str
         [],
         [("identity.duplicate", C, FAIL)],
     ),
-    "CRDs on a data plane": (evidence(k8s_1={"crds": ["x.kubeblocks.io"]}), {}, [], [("crds.present", A, FAIL)]),
+    "CRDs on a data plane": (evidence(k8s_1={"crds": {"x.kubeblocks.io": ""}}), {}, [], [("crds.present", A, FAIL)]),
     "a loopback server": (evidence(k8s_1={"server": "https://127.0.0.1:1"}), {}, [], LOOPBACK),
     "the control plane's own loopback server is all right": (
         evidence(control={"server": "https://127.0.0.1:1"}),
@@ -154,13 +156,27 @@ JUDGED: dict[str, tuple[dict[str, dict[str, Any]], dict[str, Any], list[dict[str
         [("version.old", C, FAIL), ("version.skew", "inventory", WARN)],
     ),
     "another line of KubeBlocks": (
-        evidence(k8s_1={"crds": ["x.kubeblocks.io"]}),
+        evidence(k8s_1={"crds": {"x.kubeblocks.io": ""}}),
         {"kubeblocks_version": "1.1.0"},
         [],
         [("version.kubeblocks", "inventory", FAIL)],
     ),
+    "CRDs of a line that wants them on data planes": (
+        evidence(**{name: {"crds": {"x.kubeblocks.io": "1"}} for name in ("control", "k8s_1")}),
+        {"kubeblocks_version": "1.1.0", "experimental": True},
+        [],
+        [("crds.absent", B, FAIL), ("crds.absent", C, FAIL), ("version.experimental", "inventory", WARN)],
+    ),
     "a Cluster without the Instance API": (
-        evidence(control={"clusters": {"etcd/etcd": {"placement": [A], "instance_api": {"etcd": False}}}}),
+        evidence(
+            control={
+                "crds": CRDS,
+                "clusters": {"etcd/etcd": {"placement": [A], "instance_api": {"etcd": False}}},
+            },
+            k8s_1={"crds": CRDS},
+            k8s_2={"crds": CRDS},
+            k8s_3={"crds": CRDS},
+        ),
         {"kubeblocks_version": "1.1.0", "experimental": True},
         [],
         [("version.instance_api", "control plane", FAIL), ("version.experimental", "inventory", WARN)],
@@ -279,8 +295,40 @@ def test_declared_domains_count_where_nothing_else_does() -> None:
 
 
 def test_a_server_that_the_inventory_names_counts_and_not_the_kubeconfigs() -> None:
-    places = [{**place, "server": "https://10.0.0.1:6443"} for place in PARAMS["contexts"]]
-    given = evidence(k8s_1={"server": "https://127.0.0.1:1"})
+    way = {"server": "https://10.0.0.1:6443", "ca": ""}
+    given = evidence(k8s_1={"server": "https://127.0.0.1:1", "way": way})
+    assert short(judge(PARAMS, given, [])) == OUTLOOK
+
+
+def in_control_planes_cluster(**changed: Any) -> dict[str, dict[str, Any]]:
+    """k8s-1 is the control plane's own cluster: its CRDs, its networks, its nodes."""
+    same = {
+        "uid": "uid of control",
+        "boot_ids": ["one"],
+        "pod_networks": ["10.0.0.0/16"],
+        "node_addresses": ["10.9.0.1"],
+    }
+    own = {"server": "https://127.0.0.1:1", "crds": {"x.kubeblocks.io": ""}}
+    own |= {"own_way": {"server": "https://10.96.0.1:443", "ca": ""}}
+    return evidence(control=same, k8s_1={**same, **own, **changed})
+
+
+def test_the_control_planes_own_cluster_is_a_data_plane_only_where_that_is_said() -> None:
+    places = [{**place, "may_be_control_plane": place["name"] == A} for place in PARAMS["contexts"]]
+    assert short(judge({**PARAMS, "contexts": places}, in_control_planes_cluster(), [])) == OUTLOOK
+    unsaid = short(judge(PARAMS, in_control_planes_cluster(), []))
+    assert {finding[0] for finding in unsaid} > {"identity.duplicate", "crds.present", "server.loopback"}
+    other = in_control_planes_cluster(uid="another")
+    assert ("crds.present", A, FAIL) in short(judge({**PARAMS, "contexts": places}, other, []))
+
+
+def test_the_control_planes_own_cluster_cannot_be_marked() -> None:
+    places = [{**place, "may_be_control_plane": place["name"] == A} for place in PARAMS["contexts"]]
+    given = in_control_planes_cluster()
+    given["control"]["marked"] = [A]
+    given["control"]["clusters"] = {"etcd/etcd": {"placement": [A, B, C], "instance_api": {}}}
+    assert ("identity.control_plane_marked", A, FAIL) in short(judge({**PARAMS, "contexts": places}, given, []))
+    given["control"]["marked"] = [B]
     assert short(judge({**PARAMS, "contexts": places}, given, [])) == OUTLOOK
 
 

@@ -122,8 +122,10 @@ class Client:
     def replace(self, path: str, body: Any) -> Any:
         return self._send("update", path, body=body)
 
-    def delete(self, path: str) -> Any:
-        return self._send("delete", path, missing_ok=True)
+    def delete(self, path: str, *, propagation: str = "") -> Any:
+        """Delete an object; ``propagation`` says what becomes of those that it owns (Background, Foreground)."""
+        query = {"propagationPolicy": propagation} if propagation else {}
+        return self._send("delete", path, query=query, missing_ok=True)
 
     def execute(
         self, namespace: str, pod: str, container: str, command: Sequence[str], timeout: float

@@ -3,6 +3,8 @@
 
 from __future__ import annotations
 
+import base64
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -62,6 +64,12 @@ def without_secrets(body: Any) -> Any:
         hidden = {key: dict.fromkeys(body[key] or {}, HIDDEN) for key in ("data", "stringData") if key in body}
         return {**body, **hidden}
     return body
+
+
+def secret_values(secret: Mapping[str, Any] | None) -> dict[str, str]:
+    """What a Secret holds, decoded; nothing where there is none. Never for output."""
+    held = ((secret or {}).get("data") or {}).items()
+    return {key: base64.b64decode(value).decode() for key, value in held}
 
 
 @dataclass(frozen=True)

@@ -24,6 +24,7 @@ NEVER_ACCEPTED = frozenset(
         "identity.duplicate",
         "identity.changed",
         "identity.other_control_plane",
+        "identity.control_plane_marked",
         "context.missing",
         "api.silent",
     }
@@ -48,6 +49,11 @@ class Finding:
         why = self.why[0].upper() + self.why[1:]
         seen = self.seen if self.seen.endswith("?") else f"{self.seen}."
         return f"{self.context}: {seen} {why}. {self.cure}. [{self.id}]"
+
+
+def some(names: Sequence[str], shown: int = 3) -> str:
+    """The first few of a list, and how many more there are."""
+    return ", ".join(names[:shown]) + (f" and {len(names) - shown} more" if len(names) > shown else "")
 
 
 def of_inventory(contexts: Sequence[Mapping[str, Any]]) -> list[Finding]:
@@ -187,13 +193,12 @@ def of_crds(name: str, crds: Sequence[str]) -> list[Finding]:
     """``crds``: names of KubeBlocks' CRDs on a data plane."""
     if not crds:
         return []
-    shown = ", ".join(crds[:3]) + (f" and {len(crds) - 3} more" if len(crds) > 3 else "")
     return [
         Finding(
             "crds.present",
             name,
             FAIL,
-            f"this data plane has CRDs of KubeBlocks ({shown})",
+            f"this data plane has CRDs of KubeBlocks ({some(crds)})",
             "its garbage collector takes the members' Services, Pods and volumes for orphans and deletes them",
             "Make sure that no database of its own uses them, then remove the CRDs of *.kubeblocks.io here",
         )

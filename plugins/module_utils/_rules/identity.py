@@ -3,7 +3,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Iterable, Mapping
 from typing import Any
 
 from ansible_collections.kubeblocks.multicluster.plugins.module_utils._rules.findings import FAIL, Finding
@@ -12,17 +12,20 @@ RECORD = "kubeblocks-multicluster-contexts"
 CONTROL_PLANE = "kubeblocks.multicluster/control-plane"
 
 
-def of_duplicates(uids: Mapping[str, str], planes: Mapping[str, str]) -> list[Finding]:
-    """``uids``: name → UID of namespace kube-system. Two names of one cluster are one cluster."""
+def of_duplicates(uids: Mapping[str, str], planes: Mapping[str, str], shared: Collection[str] = ()) -> list[Finding]:
+    """``uids``: name → UID of namespace kube-system. Two names of one cluster are one cluster; only a data plane in
+    ``shared`` may be the control plane's own, and two data planes never are one."""
     groups: dict[str, list[str]] = {}
     for name, uid in uids.items():
         groups.setdefault(uid, []).append(name)
     found = []
     for uid, names in groups.items():
-        kinds = {planes[name] for name in names}
-        if len(names) < 2:
+        data = [name for name in names if planes[name] == "data"]
+        if len(names) < 2 or (len(data) == 1 and data[0] in shared):
             continue
-        what = "two data planes" if kinds == {"data"} else "a control plane and a data plane"
+        two_data_planes = len(data) > 1
+        what = "two data planes" if two_data_planes else "a control plane and a data plane"
+        cure = "" if two_data_planes else ", or set kubeblocks_control_plane_is_data_plane"
         found.append(
             Finding(
                 "identity.duplicate",
@@ -30,23 +33,29 @@ def of_duplicates(uids: Mapping[str, str], planes: Mapping[str, str]) -> list[Fi
                 FAIL,
                 f"{' and '.join(names)} are the same cluster (kube-system has UID {uid})",
                 f"{what} with one cluster behind them die together, and the operator would treat it as two",
-                "Let each host's context lead to a cluster of its own",
+                f"Let each host's context lead to a cluster of its own{cure}",
             )
         )
     return found
 
 
 def of_record(
-    seen: Mapping[str, Mapping[str, Any]], record: Mapping[str, Mapping[str, str]], control: str
+    seen: Mapping[str, Mapping[str, Any]],
+    record: Mapping[str, Mapping[str, str]],
+    control: str,
+    shared: Collection[str] = (),
 ) -> list[Finding]:
     """A context that leads elsewhere than it did. ``seen``: name → ``context`` and ``uid``; ``record``: context →
-    ``uid``, as the control plane keeps it; ``control``: the control plane's own context, for the cure."""
+    ``uid``, as the control plane keeps it; ``control``: the control plane's own context; ``shared``: data planes that,
+    if they were never recorded, may be that cluster."""
     known = {entry["uid"]: context for context, entry in record.items()}
     found = []
     for name, entry in seen.items():
         before = record.get(entry["context"], {}).get("uid")
         other = known.get(entry["uid"])
         if not entry["uid"] or entry["uid"] == before or (before is None and other is None):
+            continue
+        if before is None and name in shared and record.get(control, {}).get("uid") == entry["uid"]:
             continue
         is_now = f"{entry['uid']}, which was {other}" if other else f"{entry['uid']}: renamed or rebuilt?"
         found.append(
@@ -84,3 +93,48 @@ def of_control_plane(control_uid: str, named: Mapping[str, str], *, recorded: bo
         )
         for name, uid in strangers.items()
     ]
+
+
+def of_marked(own: str, context: str, marked: Collection[str]) -> list[Finding]:
+    """``own``: name of the data plane that is the control plane's cluster, empty if none is; ``context``: its own."""
+    if not own or context not in marked:
+        return []
+    return [
+        Finding(
+            "identity.control_plane_marked",
+            own,
+            FAIL,
+            f"context {context} is marked as unavailable, and is the control plane itself",
+            "the operator runs there: it refuses to start, or does not look after what it runs beside",
+            "Unmark it: what is down while the control plane answers cannot be this whole cluster",
+        )
+    ]
+
+
+def shared_of(places: Iterable[Mapping[str, Any]]) -> list[str]:
+    """Names of the data planes that may be the control plane's own cluster."""
+    return [place["name"] for place in places if place.get("may_be_control_plane")]
+
+
+def own_data_plane(places: Mapping[str, Mapping[str, Any]], evidence: Mapping[str, Mapping[str, Any]]) -> str:
+    """Name of the data plane that is the control plane's own cluster and may be; empty if none is. ``evidence``: name →
+    ``uid``."""
+    control = next((name for name, place in places.items() if place["plane"] == "control"), "")
+    uid = evidence.get(control, {}).get("uid")
+    same = [name for name in shared_of(places.values()) if uid and evidence.get(name, {}).get("uid") == uid]
+    return same[0] if same else ""
+
+
+def operator_ways(
+    places: Mapping[str, Mapping[str, Any]], evidence: Mapping[str, Mapping[str, Any]]
+) -> dict[str, Mapping[str, str]]:
+    """How the operator is to reach each data plane that answered: context → ``server`` and ``ca`` (base64).
+
+    ``evidence``: name → ``way``, and ``own_way`` for a data plane that may be the control plane's own cluster.
+    """
+    own = own_data_plane(places, evidence)
+    return {
+        place["context"]: evidence[name]["own_way" if name == own else "way"]
+        for name, place in places.items()
+        if place["plane"] == "data" and evidence.get(name, {}).get("way")
+    }

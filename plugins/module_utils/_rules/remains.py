@@ -6,22 +6,25 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
-from ansible_collections.kubeblocks.multicluster.plugins.module_utils._rules.findings import FAIL, INFO, WARN, Finding
-
-_SHOWN = 3
+from ansible_collections.kubeblocks.multicluster.plugins.module_utils._rules.findings import (
+    FAIL,
+    INFO,
+    WARN,
+    Finding,
+    some,
+)
 
 
 def of_leftovers(name: str, objects: Sequence[str], database: str) -> list[Finding]:
     """``objects``: what carries the database's name on a data plane, where the control plane has no such Cluster."""
     if not objects:
         return []
-    listed = ", ".join(objects[:_SHOWN]) + (f" and {len(objects) - _SHOWN} more" if len(objects) > _SHOWN else "")
     return [
         Finding(
             "leftovers.present",
             name,
             FAIL,
-            f"there are {listed} of Cluster {database}, which the control plane does not have",
+            f"there are {some(objects)} of Cluster {database}, which the control plane does not have",
             "new members would start on the old ones' data, with the identity of another etcd",
             "Make sure that nobody needs them, then delete them; or give the Cluster another name with etcd_name",
         )

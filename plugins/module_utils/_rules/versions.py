@@ -6,7 +6,13 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 
-from ansible_collections.kubeblocks.multicluster.plugins.module_utils._rules.findings import FAIL, INFO, WARN, Finding
+from ansible_collections.kubeblocks.multicluster.plugins.module_utils._rules.findings import (
+    FAIL,
+    INFO,
+    WARN,
+    Finding,
+    some,
+)
 
 # Oldest Kubernetes whose APIs this collection and KubeBlocks 1.0 use; clusters further apart than this are said.
 OLDEST_MINOR = 25
@@ -105,4 +111,27 @@ def of_instance_api(version: str, components: Mapping[str, bool]) -> list[Findin
         )
         for name, enabled in components.items()
         if not enabled
+    ]
+
+
+def of_crds(name: str, here: Mapping[str, str], control: Mapping[str, str]) -> list[Finding]:
+    """From 1.1 on. ``here`` and ``control``: name of a CRD → digest of what it defines, on a data plane and on the
+    control plane."""
+    absent = sorted(set(control) - set(here)) if control else [] if here else ["any"]
+    differing = sorted(crd for crd in set(control) & set(here) if control[crd] != here[crd])
+    told = []
+    if absent:
+        told.append(("crds.absent", f"this data plane lacks CRDs of KubeBlocks ({some(absent)})"))
+    if differing:
+        told.append(("crds.differ", f"CRDs of KubeBlocks are not the control plane's ({some(differing)})"))
+    return [
+        Finding(
+            finding,
+            name,
+            FAIL,
+            seen,
+            "from 1.1 on each data plane runs an operator that reads the same objects as the control plane's",
+            "Apply the CRDs of the same release of KubeBlocks to every cluster",
+        )
+        for finding, seen in told
     ]

@@ -1,0 +1,110 @@
+# Private to this collection.
+"""A short-lived Pod that says one thing: a Job with a deadline, which the cluster itself clears away if we cannot.
+
+What the Pod has to say comes as its termination message, so that nobody needs the right to read logs.
+"""
+
+from __future__ import annotations
+
+import time
+import uuid
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from ansible_collections.kubeblocks.multicluster.plugins.module_utils._access import Right
+from ansible_collections.kubeblocks.multicluster.plugins.module_utils._kube.client import Client
+
+LABEL = "kubeblocks.multicluster/probe"
+_SECONDS = 40  # the Pod's own deadline; that of whoever waits is shorter
+_NO_IMAGE = ("ErrImagePull", "ImagePullBackOff", "InvalidImageName", "ErrImageNeverPull", "RegistryUnavailable")
+
+
+@dataclass(frozen=True)
+class Probe:
+    """``command`` with ``environment`` in a container of ``image``, in a namespace that exists."""
+
+    namespace: str
+    image: str
+    command: Sequence[str]
+    environment: Mapping[str, str]
+    pull_secrets: Sequence[str] = ()
+
+
+class Silent(Exception):
+    """The Pod said nothing. ``kind``: image if the cluster cannot pull it, else silent."""
+
+    def __init__(self, kind: str, message: str) -> None:
+        super().__init__(message)
+        self.kind = kind
+
+
+def rights(namespace: str) -> list[Right]:
+    """What is needed to run one."""
+    return [
+        *(Right(verb, "batch", "jobs", namespace=namespace) for verb in ("create", "delete")),
+        Right("list", "", "pods", namespace=namespace),
+    ]
+
+
+def ask(client: Client, probe: Probe, seconds: float) -> str:
+    """What the Pod says, or raise Silent. The Job is deleted in any case."""
+    name = f"kubeblocks-multicluster-probe-{uuid.uuid4().hex[:8]}"
+    jobs = f"/apis/batch/v1/namespaces/{probe.namespace}/jobs"
+    client.create(jobs, _job(probe, name))
+    try:
+        return _await(client, probe, name, time.monotonic() + seconds)
+    finally:
+        client.delete(f"{jobs}/{name}", propagation="Background")
+
+
+def _await(client: Client, probe: Probe, name: str, deadline: float) -> str:
+    seen = "no Pod was made for it"
+    while time.monotonic() < deadline:
+        pods = client.list(f"/api/v1/namespaces/{probe.namespace}/pods", labels=f"{LABEL}={name}")
+        for status in [pod["status"] for pod in pods]:
+            state: dict[str, Any] = (status.get("containerStatuses") or [{}])[0].get("state", {})
+            if "terminated" in state:
+                return str(state["terminated"].get("message", ""))
+            waiting = state.get("waiting", {})
+            if waiting.get("reason") in _NO_IMAGE:
+                message = str(waiting.get("message") or waiting["reason"]).split("\n", maxsplit=1)[0]
+                raise Silent("image", message[:200])
+            seen = f"it is {waiting.get('reason') or status.get('phase', 'without phase')}"
+        time.sleep(0.25)
+    raise Silent("silent", seen)
+
+
+def _job(probe: Probe, name: str) -> dict[str, Any]:
+    labels = {LABEL: name}
+    container = {
+        "name": "probe",
+        "image": probe.image,
+        "imagePullPolicy": "IfNotPresent",
+        "command": list(probe.command),
+        "env": [{"name": key, "value": value} for key, value in probe.environment.items()],
+        "resources": {"requests": {"cpu": "10m", "memory": "32Mi"}, "limits": {"memory": "256Mi"}},
+        "securityContext": {"allowPrivilegeEscalation": False, "capabilities": {"drop": ["ALL"]}},
+        "volumeMounts": [{"name": "tmp", "mountPath": "/tmp"}],  # noqa: S108 - the container's own
+    }
+    pod = {
+        "restartPolicy": "Never",
+        "automountServiceAccountToken": False,
+        "enableServiceLinks": False,
+        "terminationGracePeriodSeconds": 0,
+        "imagePullSecrets": [{"name": secret} for secret in probe.pull_secrets],
+        "securityContext": {"runAsNonRoot": True, "runAsUser": 65532, "seccompProfile": {"type": "RuntimeDefault"}},
+        "containers": [container],
+        "volumes": [{"name": "tmp", "emptyDir": {}}],
+    }
+    return {
+        "apiVersion": "batch/v1",
+        "kind": "Job",
+        "metadata": {"name": name, "namespace": probe.namespace, "labels": labels},
+        "spec": {
+            "backoffLimit": 0,
+            "activeDeadlineSeconds": _SECONDS,
+            "ttlSecondsAfterFinished": _SECONDS,
+            "template": {"metadata": {"labels": labels}, "spec": pod},
+        },
+    }
