@@ -177,6 +177,7 @@ def test_what_nobody_may_accept() -> None:
     of_inventories |= {"inventory.context_name", "inventory.context_doubled"}
     of_placements = {"placement.unknown", "placement.doubled"}
     of_identities = {"identity.duplicate", "identity.changed", "identity.other_control_plane"}
+    of_identities |= {"identity.control_plane_marked"}
     assert of_inventories | of_placements | of_identities | {"context.missing", "api.silent"} == NEVER_ACCEPTED
     everything = [finding for rule, _ in CASES.values() for finding in rule()]
     assert {finding.id for finding in everything} > NEVER_ACCEPTED - of_identities - of_placements

@@ -126,6 +126,7 @@ MUTATIONS: list[Mutation] = [
     (IDENTITY, "and uid != control_uid", "", FOUND, "ours"),
     (FINDINGS, '"identity.duplicate",\n        "identity', '"identity', "test_what_nobody_may_accept", None),
     (FINDINGS, '"identity.changed",\n', "", "test_what_nobody_may_accept", None),
+    (FINDINGS, '"identity.control_plane_marked",\n', "", "test_what_nobody_may_accept", None),
     (FINDINGS, '"identity.other_control_plane",\n', "", "test_what_nobody_may_accept", None),
     # Which die together
     (FATE, "if tie.hard or not _apart", "if not _apart", FATES, "one machine, declared apart"),
