@@ -8,9 +8,12 @@ import re
 import subprocess
 import sys
 from collections import Counter
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
+
+import yaml
 
 from lab.build.tools import tools
 from lab.cluster.processes import audit_log
@@ -147,6 +150,31 @@ def _persists(event: dict[str, Any]) -> bool:
     return not (review or executes or "dryRun=All" in event["requestURI"])
 
 
+def changed_inventory(lab: Lab, folder: Path, change: Callable[[dict[str, Any]], None]) -> Path:
+    """A copy of the lab's inventory with something done to it."""
+    hosts = yaml.safe_load((lab.inventory / "hosts.yml").read_text())
+    change(hosts)
+    (folder / "hosts.yml").write_text(yaml.safe_dump(hosts, sort_keys=False))
+    (folder / "group_vars").symlink_to(lab.inventory / "group_vars")
+    return folder
+
+
+def places(
+    lab: Lab, *, kubeconfigs: dict[str, str] | None = None, servers: dict[str, str] | None = None
+) -> list[dict[str, Any]]:
+    """The lab's contexts as the filter ``contexts`` makes them; some may have a kubeconfig or a server of their own."""
+    return [
+        {
+            "name": node.name,
+            "context": node.name,
+            "kubeconfig": (kubeconfigs or {}).get(node.name, str(lab.kubeconfig)),
+            "plane": "control" if node.index == 0 else "data",
+            **({"server": servers[node.name]} if node.name in (servers or {}) else {}),
+        }
+        for node in lab.nodes
+    ]
+
+
 def preflight_options(contexts: list[dict[str, Any]], **changed: Any) -> dict[str, Any]:
     """Options of the module preflight_report as its role gives them on a lab without charts of its own."""
     return {
@@ -166,6 +194,9 @@ def preflight_options(contexts: list[dict[str, Any]], **changed: Any) -> dict[st
         "helm_binary": str(tools() / "helm"),
         "charts": [],
         "accept": [],
+        "in_cluster": "never",
+        "probe_image": "",
+        "round_trip_image": "",
         "request_timeout": 5.0,
         "deadline": 30.0,
         **changed,

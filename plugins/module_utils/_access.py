@@ -156,7 +156,6 @@ def data_plane_rights(
     needed.append(Right("create", "", "serviceaccounts", "token", namespace=operator_namespace))
     needed += _rights("", "serviceaccounts", ("get",), namespace=operator_namespace)
     if may_be_control_plane:
-        needed.append(Right("get", "", "services", name="kubernetes", namespace="default"))
         needed.append(Right("get", "", "configmaps", name="kube-root-ca.crt", namespace="default"))
     if manage_access:
         needed += _rights("", "serviceaccounts", ("create", "patch"), namespace=operator_namespace)

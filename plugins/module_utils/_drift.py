@@ -25,9 +25,9 @@ def run(call: Call) -> dict[str, Any]:
     rebound = [change.wanted for change in changes if _binds_another_role(change)]
     if rebound:
         raise Failed("\n".join(_immutable(client.context, body) for body in rebound))
-    spaces = {body["metadata"]["namespace"] for body in wanted if "namespace" in body["metadata"]}
-    missing = sorted(name for name in spaces if client.get(f"/api/v1/namespaces/{name}") is None)
     drifted = [change.wanted for change in changes]
+    spaces = {body["metadata"]["namespace"] for body in drifted if "namespace" in body["metadata"]}
+    missing = [name for name in spaces if client.get(f"/api/v1/namespaces/{name}") is None]
     return {
         "drifted": drifted,
         "askable": [body for body in drifted if body["metadata"].get("namespace") not in missing],

@@ -173,6 +173,11 @@ def run(call: Call) -> dict[str, Any]:
         if not waiting:
             break
         time.sleep(params["wait_sleep"])
+    if params["wait"] and not call.check_mode and awaited and not problems:
+        call.warn(
+            f"the members of {params['namespace']}/{params['name']} are one etcd, but after {seconds:.0f} s "
+            f"{awaited[0]}: see the operator's log and the status of the Cluster."
+        )
     return {
         "etcd_members": samples,
         "problems": problems,

@@ -24,6 +24,7 @@ from ansible_collections.kubeblocks.multicluster.plugins.module_utils._kube.clie
 from ansible_collections.kubeblocks.multicluster.plugins.module_utils._kube.errors import ContextError
 from ansible_collections.kubeblocks.multicluster.plugins.module_utils._kube.identity import (
     identity_of,
+    version_of,
     way_in_cluster,
     way_to,
 )
@@ -54,7 +55,7 @@ def of_context(access: Access, questions: Questions) -> dict[str, Any]:
     except ContextError as problem:
         return {"error": {"kind": "missing", "message": f"{problem.verb} {problem.what}: {problem.reason}"}}
     try:
-        found: dict[str, Any] = {"error": None, **identity_of(client)}
+        found: dict[str, Any] = {"error": None, **identity_of(client), "version": version_of(client)}
     except ContextError as problem:
         if problem.status != 403:
             return {"error": {"kind": "silent", "message": problem.reason}}

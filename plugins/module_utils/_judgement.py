@@ -107,8 +107,8 @@ def _of_all(
     found += versions.of_kubernetes({name: seen["version"] for name, seen in asked.items()})
     for cluster in filter(None, clusters.values()):
         found += versions.of_instance_api(params["kubeblocks_version"], cluster["instance_api"])
-    own = identity.own_data_plane(places, asked)
-    found += addresses.of_addresses({name: seen for name, seen in asked.items() if name != own})
+    clusters_once = {seen["uid"]: name for name, seen in reversed(asked.items())}  # the first name of each cluster
+    found += addresses.of_addresses({name: seen for name, seen in asked.items() if name in clusters_once.values()})
     found += life.of_clocks(_known(asked, "clock_offset"))
     found += life.of_authorities(_known(asked, "authority_left"))
     found += life.of_credentials(_known(asked, "credential_left"))

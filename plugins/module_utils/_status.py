@@ -9,6 +9,7 @@ from typing import Any
 from ansible_collections.kubeblocks.multicluster.plugins.module_utils import _etcd
 from ansible_collections.kubeblocks.multicluster.plugins.module_utils._kube.client import Client
 from ansible_collections.kubeblocks.multicluster.plugins.module_utils._kube.errors import ContextError
+from ansible_collections.kubeblocks.multicluster.plugins.module_utils._kube.identity import version_of
 from ansible_collections.kubeblocks.multicluster.plugins.module_utils._kube.parallel import ask_all
 from ansible_collections.kubeblocks.multicluster.plugins.module_utils._operator import (
     contexts_of_operator,
@@ -60,7 +61,7 @@ def _of_context(place: Mapping[str, Any], params: Mapping[str, Any]) -> dict[str
     found: dict[str, Any] = {
         "error": "",
         "plane": place["plane"],
-        "version": client.get("/version", missing_ok=False)["gitVersion"],
+        "version": version_of(client),
         "server": client.server,
         "members": [],
     }

@@ -92,6 +92,8 @@ def look_inside(
 
     def ask(name: str) -> dict[str, Any]:
         place = ready[name]
+        if not evidence[name]["boot_ids"]:
+            return {"asked": "not_asked", "why": "it has no node"}
         client = Client(access(dict(place), params["request_timeout"]))
         inside = _inside(params, evidence[name], may_make_pods=may_make_pods)
         if place["plane"] == "control":
@@ -130,11 +132,13 @@ def _silent(image: str, message: str, kind: str = "silent") -> dict[str, Any]:
 
 def _of_control_plane(client: Client, inside: Inside, ways: Mapping[str, Mapping[str, str]]) -> dict[str, Any]:
     """``reached``: data plane's context → what went wrong on the way there. ``ways``: context → ``server``, ``ca``."""
+    # Without any credential kubectl would ask for a user's name.
+    nobody = {"token": "of-nobody"}
     kubeconfig = {
         "apiVersion": "v1",
         "kind": "Config",
         "clusters": [{"name": context, "cluster": _cluster(way)} for context, way in ways.items()],
-        "users": [{"name": "nobody", "user": {}}],
+        "users": [{"name": "nobody", "user": nobody}],
         "contexts": [{"name": name, "context": {"cluster": name, "user": "nobody"}} for name in ways],
     }
     environment = {"KUBECONFIG_TEXT": json.dumps(kubeconfig), "CONTEXTS": " ".join(ways)}

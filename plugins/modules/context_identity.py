@@ -53,7 +53,6 @@ identity:
     context: {description: Name of the context., type: str, returned: always}
     kubeconfig: {description: Path of the kubeconfig., type: str, returned: always}
     uid: {description: UID of the namespace kube-system., type: str, returned: always}
-    version: {description: Version of the API server., type: str, returned: always, sample: v1.34.4}
     server: {description: Address of the API server., type: str, returned: always}
     ca_hash: {description: SHA-256 of the CA certificate., type: str, returned: always}
     control_plane_uid:

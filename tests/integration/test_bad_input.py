@@ -6,14 +6,12 @@ import json
 import re
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
 import pytest
-import yaml
 
 from lab.outputs import CHARTS
 from lab.settings import Lab
-from support import Audit, Played, kubectl, play
+from support import Audit, Played, changed_inventory, kubectl, play
 
 SITE = "playbooks/site.yml"
 
@@ -39,15 +37,6 @@ def refused(api_lab: Lab) -> Callable[..., None]:
         assert audit.writes() == {node.name: [] for node in api_lab.nodes}
 
     return check
-
-
-def changed_inventory(lab: Lab, folder: Path, change: Callable[[dict[str, Any]], None]) -> Path:
-    """A copy of the lab's inventory with something done to it."""
-    hosts = yaml.safe_load((lab.inventory / "hosts.yml").read_text())
-    change(hosts)
-    (folder / "hosts.yml").write_text(yaml.safe_dump(hosts, sort_keys=False))
-    (folder / "group_vars").symlink_to(lab.inventory / "group_vars")
-    return folder
 
 
 def test_context_missing(api_lab: Lab, tmp_path: Path, refused: Callable[..., None]) -> None:

@@ -14,21 +14,9 @@ from lab.build.crds import kubeblocks_crds
 from lab.build.images import REGISTRY
 from lab.outputs import CHARTS
 from lab.settings import Lab
-from support import Audit, kubectl, module
+from support import Audit, kubectl, module, places
 
 CLUSTER = {"namespace": "two", "name": "two"}
-
-
-def places(lab: Lab) -> list[dict[str, str]]:
-    return [
-        {
-            "name": node.name,
-            "context": node.name,
-            "kubeconfig": str(lab.kubeconfig),
-            "plane": "control" if node.index == 0 else "data",
-        }
-        for node in lab.nodes
-    ]
 
 
 def cases(lab: Lab) -> dict[str, dict[str, Any]]:

@@ -25,7 +25,7 @@ from ansible_collections.kubeblocks.multicluster.plugins.module_utils._kube.erro
 from ansible_collections.kubeblocks.multicluster.plugins.module_utils._runner import Call
 from lab.settings import Lab
 from limited import LAB_CHARTS
-from support import Audit, kubectl, preflight_options
+from support import Audit, kubectl, places, preflight_options
 
 PLANES = ("k8s-1", "k8s-2", "k8s-3")
 ALWAYS = {("storage.default_class", "warn"), ("fate.subnet", "info"), ("placement.outlook", "info")}
@@ -33,20 +33,9 @@ ALWAYS = {("storage.default_class", "warn"), ("fate.subnet", "info"), ("placemen
 
 def params(lab: Lab, **changed: Any) -> dict[str, Any]:
     """Options of the module, for the lab's contexts."""
-    kubeconfig = changed.pop("kubeconfig", {})
-    servers = changed.pop("servers", {})
-    places = [
-        {
-            "name": node.name,
-            "context": node.name,
-            "kubeconfig": kubeconfig.get(node.name, str(lab.kubeconfig)),
-            "plane": "control" if node.index == 0 else "data",
-            **({"server": servers[node.name]} if node.name in servers else {}),
-        }
-        for node in lab.nodes
-    ]
+    found = places(lab, kubeconfigs=changed.pop("kubeconfig", None), servers=changed.pop("servers", None))
     defaults = {"placement": list(PLANES), "storage_class": "standard", "charts": LAB_CHARTS}
-    return preflight_options(places, **(defaults | changed))
+    return preflight_options(found, **(defaults | changed))
 
 
 def report(given: dict[str, Any]) -> list[dict[str, Any]]:

@@ -41,6 +41,7 @@ PARAMS: dict[str, Any] = {
     "kubeblocks_version": "1.0.2",
     "experimental": False,
     "accept": [],
+    "in_cluster": "never",
 }
 
 

@@ -8,6 +8,8 @@ import hashlib
 
 from ansible_collections.kubeblocks.multicluster.plugins.module_utils._kube.client import Client
 
+_OWN_SERVER = "https://kubernetes.default.svc:443"
+
 
 def uid_of(client: Client) -> str:
     """UID of the namespace kube-system, which is the cluster's own."""
@@ -16,15 +18,17 @@ def uid_of(client: Client) -> str:
 
 
 def identity_of(client: Client) -> dict[str, str]:
-    """UID of kube-system, version, server address, SHA-256 of the CA certificate."""
-    uid = uid_of(client)
-    version = client.get("/version", missing_ok=False)
+    """UID of kube-system, server address, SHA-256 of the CA certificate."""
     return {
-        "uid": uid,
-        "version": version["gitVersion"],
+        "uid": uid_of(client),
         "server": client.server,
         "ca_hash": hashlib.sha256(client.certificate_authority).hexdigest(),
     }
+
+
+def version_of(client: Client) -> str:
+    """Version of the API server."""
+    return str(client.get("/version", missing_ok=False)["gitVersion"])
 
 
 def way_to(client: Client, server: str = "") -> dict[str, str]:
@@ -35,10 +39,9 @@ def way_to(client: Client, server: str = "") -> dict[str, str]:
 def way_in_cluster(client: Client) -> dict[str, str]:
     """How a Pod of this cluster reaches the cluster's own API server: ``server`` and ``ca`` (base64).
 
-    KubeBlocks knows the cluster that it runs in by this very address and no other.
+    By its name, never by its address: KubeBlocks 1.0.2 takes a context whose server is exactly
+    ``https://<address of the Service kubernetes>:443`` for the cluster that it runs in, watches no Pod there, and the
+    status of a database with a member in it stays as it is (seen: ``Creating`` for ever).
     """
-    spec = client.get("/api/v1/namespaces/default/services/kubernetes", missing_ok=False)["spec"]
     authority = client.get("/api/v1/namespaces/default/configmaps/kube-root-ca.crt", missing_ok=False)
-    host = f"[{spec['clusterIP']}]" if ":" in spec["clusterIP"] else spec["clusterIP"]
-    port = next(port["port"] for port in spec["ports"] if port["name"] == "https")
-    return {"server": f"https://{host}:{port}", "ca": base64.b64encode(authority["data"]["ca.crt"].encode()).decode()}
+    return {"server": _OWN_SERVER, "ca": base64.b64encode(authority["data"]["ca.crt"].encode()).decode()}
