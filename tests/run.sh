@@ -27,16 +27,39 @@ lab-tests() { pytest -q tests/lab; }
 module-tests() { pytest -q tests/integration; }
 molecule() { bash tests/molecule.sh; }
 e2e() { pytest -q tests/e2e; }
+# The same in two halves: tests that share one lab, and tests that make a lab of their own.
+e2e-shared() { pytest -q tests/e2e/test_[1-4]_*.py; }
+e2e-alone() { pytest -q tests/e2e/test_[05]_*.py; }
 killed() { pytest -q tests/e2e/test_0_killed.py; }
 soak() { pytest -q tests/soak; }
 build() { lab build; }
 
+# Stages that mostly wait for clusters share the time: "one+other" shows one as it goes, and the other when both ended.
+together() {
+  local first=$1 second=$2 log one other failed=0
+  log=$(mktemp)
+  ("$second") >"$log" 2>&1 &
+  other=$!
+  ("$first") & # in the background too: where a failure is asked for with ||, it would not end the stage
+  one=$!
+  wait "$one" || failed=1
+  wait "$other" || failed=1
+  echo "=== $second, at the same time"
+  cat "$log"
+  rm "$log"
+  return "$failed"
+}
+
 stages=("$@")
-[ ${#stages[@]} -gt 0 ] || stages=(lint unit sanity build lab-tests module-tests molecule e2e)
+[ ${#stages[@]} -gt 0 ] || stages=(lint unit sanity build lab-tests molecule+module-tests e2e-alone+e2e-shared)
 for stage in "${stages[@]}"; do
   echo "=== $stage"
   started=$SECONDS
-  "$stage"
+  if [[ $stage == *+* ]]; then
+    together "${stage%+*}" "${stage#*+}"
+  else
+    "$stage"
+  fi
   # Nothing comes after the last runner's own closing line.
   [ "$stage" = "${stages[-1]}" ] || echo "=== $stage took $((SECONDS - started)) s"
 done

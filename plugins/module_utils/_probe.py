@@ -64,15 +64,21 @@ def _await(client: Client, probe: Probe, name: str, deadline: float) -> str:
         pods = client.list(f"/api/v1/namespaces/{probe.namespace}/pods", labels=f"{LABEL}={name}")
         for status in [pod["status"] for pod in pods]:
             state: dict[str, Any] = (status.get("containerStatuses") or [{}])[0].get("state", {})
-            if "terminated" in state:
-                return str(state["terminated"].get("message", ""))
+            ended = state.get("terminated")
+            if ended and ended["exitCode"] == 0:
+                return str(ended.get("message", ""))
+            if ended:
+                raise Silent("silent", _first_line(ended.get("message") or ended.get("reason") or "it failed"))
             waiting = state.get("waiting", {})
             if waiting.get("reason") in _NO_IMAGE:
-                message = str(waiting.get("message") or waiting["reason"]).split("\n", maxsplit=1)[0]
-                raise Silent("image", message[:200])
+                raise Silent("image", _first_line(waiting.get("message") or waiting["reason"]))
             seen = f"it is {waiting.get('reason') or status.get('phase', 'without phase')}"
         time.sleep(0.25)
     raise Silent("silent", seen)
+
+
+def _first_line(text: str) -> str:
+    return text.split("\n", maxsplit=1)[0][:200]
 
 
 def _job(probe: Probe, name: str) -> dict[str, Any]:

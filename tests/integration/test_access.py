@@ -19,6 +19,7 @@ from ansible_collections.kubeblocks.multicluster.plugins.module_utils._access im
 )
 from ansible_collections.kubeblocks.multicluster.plugins.module_utils._kube.client import Access, Client
 from ansible_collections.kubeblocks.multicluster.plugins.module_utils._kube.errors import Failed
+from ansible_collections.kubeblocks.multicluster.plugins.module_utils._probe import rights as probe_rights
 from ansible_collections.kubeblocks.multicluster.plugins.module_utils._runner import Call
 from lab.settings import Lab
 from limited import (
@@ -33,6 +34,7 @@ from limited import (
     role_objects,
     rules_of,
 )
+from objects import node
 from support import Audit, kubectl, play, preflight_options
 
 ACCOUNT = "kubeblocks-operator"
@@ -111,14 +113,14 @@ def supply_identity(lab: Lab, rights: list[Right]) -> None:
     apply(lab, "k8s-1", [account, *role_objects(rights, where, ACCOUNT)])
 
 
-def findings(kubeconfig: Path, expected: list[str], *, managed: bool) -> list[str]:
+def findings(kubeconfig: Path, expected: list[str], *, managed: bool, **changed: Any) -> list[str]:
     """What preflight refuses, once the API server's authorizer has heard of the last change."""
     places = [
         {"name": name, "context": name, "kubeconfig": str(kubeconfig), "plane": plane}
         for name, plane in (("control", "control"), ("k8s-1", "data"))
     ]
     accepted = ["storage.default_class", "placement.domains"]
-    params = preflight_options(places, charts=LAB_CHARTS, manage_access=managed, accept=accepted)
+    params = preflight_options(places, charts=LAB_CHARTS, manage_access=managed, accept=accepted, **changed)
     deadline = time.monotonic() + 5
     while True:
         found = refused(params)
@@ -159,6 +161,25 @@ def test_site_says_which_right_is_missing_and_writes_nothing(limited: tuple[Lab,
     sentence = tables()["the user on a data plane"].sentence.format(context="k8s-1", right=missing)
     assert f"preflight: 1 finding must be mended before anything is written: {sentence}" in output
     assert audit.writes() == {node.name: [] for node in lab.nodes}
+
+
+def test_the_rights_to_ask_from_inside_are_named_too(limited: tuple[Lab, Path]) -> None:
+    """Everything that the roles need, and nothing that only the short-lived Pods need."""
+    lab, path = limited
+    allow(lab, "control", on_control_plane())
+    allow(lab, "k8s-1", on_data_plane(manage_access=False))
+    supply_identity(lab, rights_of(operator_rules()))
+    sentence = tables()["the user on a data plane"].sentence
+    held = {right for right in on_control_plane() if right.namespace in ("", "kb-system")}
+    expected = [
+        sentence.format(context=context, right=right)
+        for context in ("control", "k8s-1")
+        for right in probe_rights("kb-system")
+        if context == "k8s-1" or right not in held
+    ]
+    # A cluster without a Node runs no Pod, and is not asked from inside.
+    with node(lab, "control"), node(lab, "k8s-1"):
+        assert findings(path, expected, managed=False, in_cluster="always") == expected
 
 
 def test_site_asks_an_identity_that_the_user_supplies(limited: tuple[Lab, Path]) -> None:
