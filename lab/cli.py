@@ -12,7 +12,7 @@ from lab import faults, lifecycle, status
 from lab.build.everything import build_everything
 from lab.build.store import Say
 from lab.build.tools import tools
-from lab.settings import Lab, LabError, load
+from lab.settings import MAX_DATA_PLANES, Lab, LabError, load
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -43,7 +43,7 @@ def _parser() -> argparse.ArgumentParser:
 
     command = commands.add_parser("up", help="bring the clusters up; running it twice changes nothing")
     command.add_argument("--data-planes", type=int, default=3, metavar="N", help="how many besides the control plane")
-    command.add_argument("--profile", choices=("pods", "api"), default="pods", help="pods: with a node each")
+    command.add_argument("--profile", choices=tuple(MAX_DATA_PLANES), default="pods", help="pods: with a node each")
     command.add_argument("--range", type=int, default=0, metavar="R", help="address range, 0 to 6, one for each lab")
     command.add_argument(
         "--shared-identity", action="store_true", help="let the nodes share machine ID, boot ID and zone"

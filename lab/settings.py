@@ -12,9 +12,9 @@ from pathlib import Path
 
 CONTROL = "control"
 API_PORT = 6443
-MAX_DATA_PLANES = 14
+# Profile → how many data planes it can have; each Pod and Service network of a lab has its place in the lab's range.
+MAX_DATA_PLANES = {"pods": 14, "api": 14, "servers": 20}
 MAX_RANGE = 6
-PROFILES = ("pods", "api")
 STATE_ROOT = Path("/var/lib/kubeblocks-lab")
 
 
@@ -32,7 +32,9 @@ def cache_root() -> Path:
 class Node:
     """One cluster of the lab, which is one node: a network namespace, its processes and its folders.
 
-    ``index`` 0 is the control plane; data planes count from 1. Addresses come from the lab's range.
+    ``index`` 0 is the control plane; data planes count from 1. Addresses come from the lab's range. ``profile``: pods
+    (with a kubelet and all that Pods need), api (API server, store and controllers) or servers (an API server each, one
+    store for all).
     """
 
     lab: str
@@ -64,6 +66,15 @@ class Node:
     @property
     def server(self) -> str:
         return f"https://{self.address}:{API_PORT}"
+
+    @property
+    def has_store(self) -> bool:
+        return self.profile != "servers" or self.index == 0
+
+    @property
+    def store(self) -> str:
+        """Where the API server keeps its objects."""
+        return f"http://{host_network(self.range)[10] if self.profile == 'servers' else '127.0.0.1'}:2379"
 
     @property
     def namespace(self) -> str:
@@ -112,10 +123,11 @@ class Lab:
             problems.append(f"name {self.name!r}: use 1 to 8 lower-case letters and digits, a letter first")
         if not 0 <= self.range <= MAX_RANGE:
             problems.append(f"range {self.range}: use 0 to {MAX_RANGE}, one for each lab that runs at the same time")
-        if not 1 <= self.data_planes <= MAX_DATA_PLANES:
-            problems.append(f"{self.data_planes} data planes: use 1 to {MAX_DATA_PLANES}")
-        if self.profile not in PROFILES:
-            problems.append(f"profile {self.profile!r}: use {' or '.join(PROFILES)}")
+        most = MAX_DATA_PLANES.get(self.profile, max(MAX_DATA_PLANES.values()))
+        if not 1 <= self.data_planes <= most:
+            problems.append(f"{self.data_planes} data planes: use 1 to {most}")
+        if self.profile not in MAX_DATA_PLANES:
+            problems.append(f"profile {self.profile!r}: use {' or '.join(MAX_DATA_PLANES)}")
         if problems:
             raise LabError("cannot describe the lab: " + "; ".join(problems))
 

@@ -12,7 +12,7 @@ import pytest
 ROOT = Path(__file__).parent.parent
 TREE = ROOT / ".cache" / "tree"
 sys.path.insert(0, str(TREE))
-sys.path[:0] = [str(Path(__file__).parent), str(Path(__file__).parent / "e2e")]
+sys.path[:0] = [str(Path(__file__).parent / folder) for folder in ("", "e2e", "integration")]
 os.environ.setdefault("ANSIBLE_CONFIG", str(ROOT / "ansible.cfg"))
 
 

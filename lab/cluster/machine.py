@@ -109,7 +109,7 @@ def node_is_ready(node: Node, api: Api) -> bool:
     """The API server answers and, in the ``pods`` profile, its one node is Ready."""
     if not api.ready():
         return False
-    if node.profile == "api":
+    if node.profile != "pods":
         return True
     try:
         found = api.get(f"/api/v1/nodes/{node.name}")
@@ -146,7 +146,7 @@ def _until(condition: Callable[[], bool], deadline: float, complaint: str, node:
 
 def import_images(node: Node) -> None:
     """Load the images that the node's containerd does not hold yet; nothing to do without a containerd."""
-    if node.profile == "api":
+    if node.profile != "pods":
         return
     marks = node.data / "images"
     marks.mkdir(exist_ok=True)

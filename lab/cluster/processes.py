@@ -13,7 +13,6 @@ from lab.settings import API_PORT, Node
 
 STORAGE_CLASS = "local-path"
 DELAY_QUEUE = 1
-_ETCD = "http://127.0.0.1:2379"
 
 
 @dataclass(frozen=True)
@@ -28,7 +27,10 @@ class Process:
 
 def processes(node: Node) -> list[Process]:
     """In the order in which they are started."""
-    found = [_store(node), _api_server(node), _controllers(node)]
+    found = [_store(node)] if node.has_store else []
+    found.append(_api_server(node))
+    if node.profile != "servers":
+        found.append(_controllers(node))
     if node.profile == "pods":
         found += [*_runtime(node), _scheduler(node), _proxy(node), _dns(node), _provisioner(node)]
     return [*found, _delay()]
@@ -67,8 +69,8 @@ def _store(node: Node) -> Process:
             str(program("etcd")),
             "--name=store",
             f"--data-dir={node.data}/store",
-            f"--listen-client-urls={_ETCD}",
-            f"--advertise-client-urls={_ETCD}",
+            f"--listen-client-urls={node.store}",
+            f"--advertise-client-urls={node.store}",
             "--listen-peer-urls=http://127.0.0.1:2380",
             "--initial-advertise-peer-urls=http://127.0.0.1:2380",
             "--initial-cluster=store=http://127.0.0.1:2380",
@@ -84,7 +86,8 @@ def _api_server(node: Node) -> Process:
         "kube-apiserver",
         _kubernetes(
             "kube-apiserver",
-            f"--etcd-servers={_ETCD}",
+            f"--etcd-servers={node.store}",
+            f"--etcd-prefix=/{node.name if node.profile == 'servers' else 'registry'}",
             f"--advertise-address={node.address}",
             f"--secure-port={API_PORT}",
             f"--service-cluster-ip-range={node.service_network}",

@@ -127,6 +127,7 @@ def test_a_data_plane_that_only_the_host_reaches(lab: Lab) -> None:
     found = report(lab, servers={"k8s-2": f"https://{lab.node('k8s-2').address}:6444"})
     assert told(found) == {("reach.control_plane", "k8s-2", "fail")}
     assert "refused" in found["vantages"]["control"]["reached"]["k8s-2"]
+    assert ("round_trip.unknown", "data planes", "info") in told(found, infos=True)
     found = report(lab, servers={"k8s-3": lab.node("k8s-1").server})
     assert told(found) == {("reach.control_plane", "k8s-3", "fail")}
     assert "certificate" in found["vantages"]["control"]["reached"]["k8s-3"]

@@ -10,7 +10,7 @@ import datetime
 import json
 import subprocess
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
@@ -20,61 +20,10 @@ from typing import Any
 import pytest
 import urllib3
 
-from ansible_collections.kubeblocks.multicluster.plugins.module_utils import _preflight
-from ansible_collections.kubeblocks.multicluster.plugins.module_utils._kube.errors import Failed
-from ansible_collections.kubeblocks.multicluster.plugins.module_utils._runner import Call
 from lab.settings import Lab
-from limited import LAB_CHARTS
 from objects import node, present
-from support import Audit, kubectl, places, preflight_options
-
-PLANES = ("k8s-1", "k8s-2", "k8s-3")
-ALWAYS = {("storage.default_class", "warn"), ("fate.subnet", "info"), ("placement.outlook", "info")}
-
-
-def params(lab: Lab, **changed: Any) -> dict[str, Any]:
-    """Options of the module, for the lab's contexts."""
-    found = places(lab, kubeconfigs=changed.pop("kubeconfig", None), servers=changed.pop("servers", None))
-    defaults = {"placement": list(PLANES), "storage_class": "standard", "charts": LAB_CHARTS}
-    return preflight_options(found, **(defaults | changed))
-
-
-def report(given: dict[str, Any]) -> list[dict[str, Any]]:
-    try:
-        found = _preflight.run(Call(given))
-    except Failed as problem:
-        found = problem.result
-    findings: list[dict[str, Any]] = found["preflight_report"]["findings"]
-    return findings
-
-
-def told(findings: list[dict[str, Any]]) -> set[tuple[str, str, str]]:
-    """Id, context and severity of what is not the same on every healthy lab."""
-    return {
-        (finding["id"], finding["context"], finding["severity"])
-        for finding in findings
-        if (finding["id"], finding["severity"]) not in ALWAYS
-    }
-
-
-@pytest.fixture(scope="module")
-def lab(api_lab: Lab) -> Iterator[Lab]:
-    """A class of storage everywhere, so that nothing is found before something is provoked."""
-    storage = {
-        "apiVersion": "storage.k8s.io/v1",
-        "kind": "StorageClass",
-        "metadata": {"name": "standard"},
-        "provisioner": "lab.invalid/local",
-    }
-    for context in PLANES:
-        kubectl(api_lab, context, "apply", "-f", "-", stdin=json.dumps(storage))
-    yield api_lab
-    for context in PLANES:
-        kubectl(api_lab, context, "delete", "storageclass", "standard")
-
-
-def space(name: str) -> dict[str, Any]:
-    return {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": name}}
+from provoking import PLANES, Stack, each_plane, objects, params, report, space, told
+from support import Audit, kubectl
 
 
 def token(left: int, life: int) -> str:
@@ -84,9 +33,6 @@ def token(left: int, life: int) -> str:
     return ".".join(["e30", base64.urlsafe_b64encode(claims).decode().rstrip("="), "x"])
 
 
-Stack = Callable[[Lab, ExitStack, Path], dict[str, Any]]
-
-
 def both(**status: Any) -> Stack:
     """The same node on two data planes."""
 
@@ -94,23 +40,6 @@ def both(**status: Any) -> Stack:
         for context in ("k8s-1", "k8s-2"):
             stack.enter_context(node(lab, context, **status))
         return {}
-
-    return enter
-
-
-def objects(context: str, *bodies: dict[str, Any], **changed: Any) -> Stack:
-    def enter(lab: Lab, stack: ExitStack, _folder: Path) -> dict[str, Any]:
-        stack.enter_context(present(lab, context, *bodies))
-        return changed
-
-    return enter
-
-
-def each_plane(*bodies: dict[str, Any], **changed: Any) -> Stack:
-    def enter(lab: Lab, stack: ExitStack, _folder: Path) -> dict[str, Any]:
-        for context in PLANES:
-            stack.enter_context(present(lab, context, *bodies))
-        return changed
 
     return enter
 
@@ -319,21 +248,21 @@ PROVOKED: dict[str, tuple[Stack, set[tuple[str, str, str]]]] = {
 }
 
 
-def test_a_healthy_lab_is_told_nothing(lab: Lab) -> None:
-    assert told(report(params(lab))) == set()
+def test_a_healthy_lab_is_told_nothing(stocked_lab: Lab) -> None:
+    assert told(report(params(stocked_lab))) == set()
 
 
-def test_each_data_plane_is_asked_the_same_number_of_questions(lab: Lab) -> None:
-    audit = Audit(lab)
-    report(params(lab))
+def test_each_data_plane_is_asked_the_same_number_of_questions(stocked_lab: Lab) -> None:
+    audit = Audit(stocked_lab)
+    report(params(stocked_lab))
     asked = {context: sum(audit.count(context).values()) for context in PLANES}
     assert len(set(asked.values())) == 1, asked
     assert 0 < asked["k8s-1"] <= 20
 
 
 @pytest.mark.parametrize("name", PROVOKED)
-def test_a_provoked_finding_is_reported_and_no_other(lab: Lab, tmp_path: Path, name: str) -> None:
+def test_a_provoked_finding_is_reported_and_no_other(stocked_lab: Lab, tmp_path: Path, name: str) -> None:
     provoke, expected = PROVOKED[name]
     with ExitStack() as stack:
-        given = provoke(lab, stack, tmp_path)
-        assert told(report(params(lab, **given))) == expected
+        given = provoke(stocked_lab, stack, tmp_path)
+        assert told(report(params(stocked_lab, **given))) == expected

@@ -43,14 +43,15 @@ BAD_LABS: dict[str, dict[str, Any]] = {
     "range -1: use 0 to 6, one for each lab": {"range": -1},
     "range 7: use 0 to 6": {"range": MAX_RANGE + 1},
     "0 data planes: use 1 to 14": {"data_planes": 0},
-    "15 data planes: use 1 to 14": {"data_planes": MAX_DATA_PLANES + 1},
-    "profile 'vm': use pods or api": {"profile": "vm"},
+    "15 data planes: use 1 to 14": {"data_planes": MAX_DATA_PLANES["pods"] + 1},
+    "21 data planes: use 1 to 20": {"data_planes": MAX_DATA_PLANES["servers"] + 1, "profile": "servers"},
+    "profile 'vm': use pods or api or servers": {"profile": "vm"},
 }
 
 
 def all_labs() -> list[Lab]:
     """One lab in every range, each as large as can be."""
-    return [Lab(f"lab{number}", range=number, data_planes=MAX_DATA_PLANES) for number in range(MAX_RANGE + 1)]
+    return [Lab(f"lab{number}", range=number, data_planes=MAX_DATA_PLANES["pods"]) for number in range(MAX_RANGE + 1)]
 
 
 @pytest.mark.parametrize("message", BAD_LABS)
