@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import Any
 
+from ansible.module_utils.parsing.convert_bool import boolean
+
 
 def contexts(hostvars: Mapping[str, Any], groups: Mapping[str, list[str]]) -> list[dict[str, Any]]:
     """Hosts of ``control_plane`` and ``data_plane`` as contexts, in the inventory's order."""
@@ -21,7 +23,7 @@ def _place(name: str, plane: str, variables: Mapping[str, Any]) -> dict[str, Any
             found[option] = value
     if variables.get("failure_domain"):
         found["failure_domain"] = variables["failure_domain"]
-    if plane == "data" and variables.get("kubeblocks_control_plane_is_data_plane"):
+    if plane == "data" and boolean(variables.get("kubeblocks_control_plane_is_data_plane", False), strict=False):
         found["may_be_control_plane"] = True
     return found
 

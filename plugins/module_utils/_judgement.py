@@ -137,7 +137,11 @@ def _of_fate(
 ) -> list[Finding]:
     """Which data planes die together, and what the placement survives."""
     data = {place["context"]: place for place in places.values() if place["plane"] == "data"}
-    seen = {context: evidence[place["name"]] for context, place in data.items() if place["name"] in evidence}
+    seen = {
+        context: {**evidence[place["name"]], "uids": [evidence[place["name"]].get("uid") or ""]}
+        for context, place in data.items()
+        if place["name"] in evidence
+    }
     declared = {context: place["failure_domain"] for context, place in data.items() if place.get("failure_domain")}
     shared = fate.ties(seen)
     servers = {context: entry["server"] for context, entry in seen.items() if entry.get("server")}

@@ -80,6 +80,7 @@ CASES: dict[str, tuple[Callable[[], list[Finding]], Short]] = {
     ),
     "own cluster, another is marked": (lambda: of_marked(A, "ka", ["kb"]), []),
     "no own cluster": (lambda: of_marked("", "", [""]), []),
+    "one cluster is said elsewhere": (lambda: of_ties([Tie("uids", "x", (A, B), True)], {}), []),
     "as recorded": (lambda: of_record(now(k8s_1="1", k8s_2="2"), RECORD, "control"), []),
     "never recorded": (lambda: of_record(now(k8s_3="3"), RECORD, "control"), []),
     "rebuilt": (lambda: of_record(now(k8s_1="1", k8s_2="9"), RECORD, "control"), [("identity.changed", B, FAIL)]),
@@ -193,6 +194,7 @@ def test_what_is_shared() -> None:
 # Ties, declared domains → domain of each of three contexts.
 DOMAINS: dict[str, tuple[list[Tie], dict[str, str], list[str]]] = {
     "nothing shared": ([], {}, [A, B, C]),
+    "one cluster, declared apart": ([Tie("uids", "x", (A, B), True)], {A: "n", B: "s"}, ["n+s", "n+s", C]),
     "one machine": ([Tie("boot_ids", "x", (A, B), True)], {}, [f"{A}+{B}", f"{A}+{B}", C]),
     "one machine, declared apart": (
         [Tie("boot_ids", "x", (A, B), True)],

@@ -28,17 +28,24 @@ HOSTVARS: dict[str, dict[str, Any]] = {
     "control": {},
     "k8s-1": {"kubeblocks_context": "admin@one", "kubeblocks_kubeconfig": "/one", "kubeblocks_server": "https://one"},
     "k8s-2": {"kubeblocks_context": "", "kubeblocks_kubeconfig": "", "kubeblocks_server": None, "other": 1},
+    "k8s-3": {"failure_domain": "north", "kubeblocks_control_plane_is_data_plane": "yes"},
+    "k8s-4": {"kubeblocks_control_plane_is_data_plane": "false"},
 }
 CONTROL = {"name": "control", "context": "control", "plane": "control"}
 ONE = {"name": "k8s-1", "context": "admin@one", "plane": "data", "kubeconfig": "/one", "server": "https://one"}
 TWO = {"name": "k8s-2", "context": "k8s-2", "plane": "data"}
+THREE = {"name": "k8s-3", "context": "k8s-3", "plane": "data", "failure_domain": "north", "may_be_control_plane": True}
+CONTROL_THREE = {"name": "k8s-3", "context": "k8s-3", "plane": "control", "failure_domain": "north"}
 
 # Name → groups, contexts.
-INVENTORIES: dict[str, tuple[dict[str, list[str]], list[dict[str, str]]]] = {
+INVENTORIES: dict[str, tuple[dict[str, list[str]], list[dict[str, Any]]]] = {
     "nothing": ({}, []),
     "groups without hosts": ({"control_plane": [], "data_plane": []}, []),
     "the control plane first": ({"data_plane": ["k8s-1", "k8s-2"], "control_plane": ["control"]}, [CONTROL, ONE, TWO]),
     "in the inventory's order": ({"data_plane": ["k8s-2", "k8s-1"]}, [TWO, ONE]),
+    "what a host says of itself": ({"data_plane": ["k8s-3"]}, [THREE]),
+    "a word for no is no": ({"data_plane": ["k8s-4"]}, [{"name": "k8s-4", "context": "k8s-4", "plane": "data"}]),
+    "the control plane is no data plane": ({"control_plane": ["k8s-3"]}, [CONTROL_THREE]),
     "other groups do not count": ({"all": ["control", "k8s-1"], "control_plane": ["control"]}, [CONTROL]),
 }
 

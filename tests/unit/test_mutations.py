@@ -135,6 +135,7 @@ MUTATIONS: list[Mutation] = [
     (FATE, "one in declared and other in declared and declared[one] != declared[other]", APART, FATES, FOR_ONE),
     (FATE, "if _together(one, other, declared)", "if False", FATES, "declared together, and one tied to another"),
     (FATE, "for member in merged:", "for member in (one, other):", FATES, "a chain"),
+    (FATE, 'tie.kind == "uids"', "False", FOUND, "one cluster is said elsewhere"),
     (FATE, "if not tie.hard and all(", "if all(", FOUND, "one machine, declared apart"),
     (FATE, "if not tie.hard and all(", "if not tie.hard and any(", FOUND, "one zone for three, two declared"),
     (FATE, "24 if address.version == 4 else 64", "16", FOUND, "no subnet"),

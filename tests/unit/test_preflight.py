@@ -85,6 +85,12 @@ JUDGED: dict[str, tuple[dict[str, dict[str, Any]], dict[str, Any], list[dict[str
         [],
         [("identity.duplicate", C, FAIL)],
     ),
+    "one cluster as two data planes": (
+        evidence(k8s_2={"uid": "uid of k8s-1"}),
+        {},
+        [],
+        [("identity.duplicate", B, FAIL), ("placement.domains", "placement", FAIL)],
+    ),
     "CRDs on a data plane": (evidence(k8s_1={"crds": {"x.kubeblocks.io": ""}}), {}, [], [("crds.present", A, FAIL)]),
     "a loopback server": (evidence(k8s_1={"server": "https://127.0.0.1:1"}), {}, [], LOOPBACK),
     "the control plane's own loopback server is all right": (

@@ -24,6 +24,7 @@ class Tie:
 
 # Key of the evidence → the word for it, what its loss is, whether it always counts.
 _SHARED = {
+    "uids": ("cluster", "they are one cluster", True),
     "boot_ids": ("boot ID", "they run on one machine", True),
     "machine_ids": ("machine ID", "their nodes look like one machine, or like copies of one image", False),
     "zones": ("zone", "the loss of this zone takes all of them", False),
@@ -32,7 +33,7 @@ _SHARED = {
 
 
 def ties(seen: Mapping[str, Mapping[str, Any]]) -> list[Tie]:
-    """What contexts share. ``seen``: context → ``boot_ids``, ``machine_ids``, ``zones``, ``backends``, each a list."""
+    """What contexts share. ``seen``: context → lists ``uids``, ``boot_ids``, ``machine_ids``, ``zones``, ``backends``."""
     found = []
     for kind, shared in _SHARED.items():
         holders: dict[str, list[str]] = {}
@@ -78,11 +79,14 @@ def _name(group: set[str], declared: Mapping[str, str]) -> str:
 
 
 def of_ties(shared: Sequence[Tie], declared: Mapping[str, str]) -> list[Finding]:
-    """A warning for each thing that makes contexts one domain; nothing where it was declared otherwise."""
+    """A warning for each thing that makes contexts one domain; nothing where it was declared otherwise, or where
+    ``identity.duplicate`` says it."""
     found = []
     for tie in shared:
         word, why = _SHARED[tie.kind][:2]
         first = tie.contexts[0]
+        if tie.kind == "uids":
+            continue
         if not tie.hard and all(_apart(first, other, declared) for other in tie.contexts[1:]):
             continue
         cure = (
