@@ -33,7 +33,7 @@ _SHARED = {
 
 
 def ties(seen: Mapping[str, Mapping[str, Any]]) -> list[Tie]:
-    """What contexts share. ``seen``: context → lists ``uids``, ``boot_ids``, ``machine_ids``, ``zones``, ``backends``."""
+    """What contexts share. ``seen``: context → ``uids``, ``boot_ids``, ``machine_ids``, ``zones``, ``backends``."""
     found = []
     for kind, shared in _SHARED.items():
         holders: dict[str, list[str]] = {}
