@@ -10,7 +10,8 @@ PYTHON ?= python3
 # Ansible finds a collection only below ansible_collections/NAMESPACE/NAME.
 TREE := $(ROOT)/.cache/tree
 COLLECTION := $(TREE)/ansible_collections/kubeblocks/multicluster
-SITE_PACKAGES = $(shell $(BIN)/python -c 'import sysconfig; print(sysconfig.get_path("purelib"))')
+# Empty until the environment is made; the targets that need it come after that.
+SITE_PACKAGES = $(shell $(BIN)/python -c 'import sysconfig; print(sysconfig.get_path("purelib"))' 2>/dev/null)
 
 export PATH := $(BIN):$(PATH)
 export ANSIBLE_COLLECTIONS_PATH = $(TREE):$(SITE_PACKAGES)
