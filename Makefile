@@ -1,4 +1,9 @@
-# make demo: etcd over three clusters before your eyes.   make test: everything that CI runs.
+#: make demo    etcd over three clusters before your eyes; make down takes the clusters away
+#: make test    everything that CI runs; its parts: lint unit sanity build lab-tests module-tests molecule e2e
+#: make cold    make test in a fresh clone with empty caches
+#: make killed  a fresh lab for each place where site is killed;   make soak  ten labs, thirty databases
+#: make bench bench-preflight bench-lab    figures, on an idle machine
+#: make clean   the virtual environment and what the checkout caches
 SHELL := /bin/bash
 .ONESHELL:
 .SHELLFLAGS := -euo pipefail -c
@@ -17,10 +22,12 @@ export PATH := $(BIN):$(PATH)
 export ANSIBLE_COLLECTIONS_PATH = $(TREE):$(SITE_PACKAGES)
 export ANSIBLE_CONFIG := $(ROOT)/ansible.cfg
 
+.DEFAULT_GOAL := help
+
 .PHONY: help setup demo test lint unit build lab-tests module-tests sanity molecule e2e killed soak bench bench-lab bench-preflight down cold clean
 
 help:
-	@grep -hE '^# make|^## ' Makefile
+	@sed -n 's/^#: //p' Makefile
 
 setup: $(VENV)/.complete $(COLLECTION)
 

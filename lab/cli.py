@@ -5,8 +5,10 @@ from __future__ import annotations
 import argparse
 import os
 import sys
+import sysconfig
 import time
 from collections.abc import Sequence
+from pathlib import Path
 
 from lab import faults, lifecycle, status
 from lab.build.everything import build_everything
@@ -111,5 +113,12 @@ def _heal(options: argparse.Namespace, say: Say) -> None:
 
 def _environment(options: argparse.Namespace, _say: Say) -> None:
     lab = _lab(options)
-    sys.stdout.write(f"export KUBECONFIG={lab.kubeconfig}\nexport PATH={tools()}:$PATH\n")
-    sys.stdout.write(f"export ANSIBLE_INVENTORY={lab.inventory}\n")
+    programs = Path(sys.executable).parent
+    tree, packages = Path(__file__).parent.parent / ".cache" / "tree", sysconfig.get_path("purelib")
+    variables = {
+        "KUBECONFIG": lab.kubeconfig,
+        "ANSIBLE_INVENTORY": lab.inventory,
+        "ANSIBLE_COLLECTIONS_PATH": f"{tree}:{packages}",
+        "PATH": f"{programs}:{tools()}:$PATH",
+    }
+    sys.stdout.write("".join(f"export {name}={value}\n" for name, value in variables.items()))

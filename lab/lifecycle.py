@@ -18,7 +18,7 @@ from lab.cluster import cgroups, machine, network, pki
 from lab.cluster.processes import Process
 from lab.cluster.supervisor import Supervisor
 from lab.settings import STATE_ROOT, Lab, LabError, all_labs, load
-from lab.system import raise_limits, require_cgroups, require_root
+from lab.system import raise_limits, require_root
 
 
 @contextmanager
@@ -34,7 +34,6 @@ def locked(name: str) -> Iterator[None]:
 def up(lab: Lab, say: Say) -> bool:
     """Bring the lab up; whether anything had to be started. Returns when every cluster is ready."""
     require_root()
-    require_cgroups()
     build_everything(say)
     for setting in raise_limits():
         say(f"kernel limit raised: {setting}")

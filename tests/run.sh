@@ -12,12 +12,13 @@ lint() {
   mypy lab tests/unit
   (cd "$tree" && mypy --config-file "$OLDPWD/pyproject.toml" -p ansible_collections.kubeblocks.multicluster.plugins)
   yamllint --strict .
-  shellcheck_all
+  shell_syntax
   (cd "$collection" && ansible-lint --offline --profile production)
   antsibull-changelog lint
+  antsibull-docs lint-collection-docs --plugin-docs --skip-rstcheck "$collection"
 }
 
-shellcheck_all() {
+shell_syntax() {
   git ls-files '*.sh' .ci/run | while read -r script; do bash -n "$script"; done
 }
 

@@ -25,9 +25,8 @@ mkdir -p "$target"
 # What belongs to the collection: its own files, as git knows them, without the lab and its tests.
 git ls-files --cached --others --exclude-standard -- . ':!lab' ':!tests' ':!bench' ':!molecule' ':!.ci' ':!.config' ':!inventories' |
   tar --files-from=- --create --file=- | tar --extract --file=- --directory="$target"
-mkdir -p "$target/tests/sanity"
+mkdir "$target/tests"
 cp tests/config.yml "$target/tests/"
-cp tests/sanity/ignore-*.txt "$target/tests/sanity/" 2>/dev/null || true
 cd "$target"
 git init --quiet . && git add --all
 ansible-test sanity --local --color no --python "$(python -c 'import sys; print("%d.%d" % sys.version_info[:2])')"

@@ -6,11 +6,12 @@ from lab.build import images, programs
 from lab.build.crds import build_crds
 from lab.build.store import Say
 from lab.build.tools import build_tools
-from lab.system import install_packages
+from lab.system import install_packages, require_cgroups
 
 
 def build_everything(say: Say) -> None:
     """Make all that ``lab up`` needs. Finished parts are found by their content and cost nothing."""
+    require_cgroups()  # known at once: nobody should compile for minutes to hear it
     installed = install_packages()
     if installed:
         say(f"Debian packages installed: {', '.join(installed)}")

@@ -10,14 +10,17 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+from ansible_collections.kubeblocks.multicluster.plugins.module_utils._rules.versions import line_of
 from ansible_collections.kubeblocks.multicluster.plugins.module_utils._yaml import documents
 
 _HELM_SECONDS = 60
+_FITTING = ((3, 17), (4, 0))  # from, below: what kubernetes.core 6.2 calls
 
 
 @dataclass
 class Rendered:
-    """``problems``: what this host lacks, with ``kind`` (helm or chart), ``what`` and ``message``; the manifests."""
+    """``problems``: what this host lacks, with ``kind`` (helm, helm_version or chart), ``what`` and ``message``; the
+    manifests."""
 
     problems: list[dict[str, str]] = field(default_factory=list)
     manifests: list[str] = field(default_factory=list)
@@ -32,6 +35,9 @@ def render(helm: str, charts: Iterable[Mapping[str, Any]], namespace: str) -> Re
     if shutil.which(helm) is None:
         return Rendered([{"kind": "helm", "what": helm, "message": f"{helm}: no such program"}])
     found = Rendered()
+    version = _version(helm)
+    if not _FITTING[0] <= line_of(version) < _FITTING[1]:
+        found.problems.append({"kind": "helm_version", "what": helm, "message": version})
     for chart in charts:
         try:
             done = subprocess.run(
@@ -53,6 +59,16 @@ def render(helm: str, charts: Iterable[Mapping[str, Any]], namespace: str) -> Re
         else:
             found.manifests.append(done.stdout)
     return found
+
+
+def _version(helm: str) -> str:
+    """What helm says of itself, as ``v3.19.0``; its words where it says something else."""
+    try:
+        words = [helm, "version", "--template", "{{.Version}}"]
+        done = subprocess.run(words, capture_output=True, text=True, timeout=_HELM_SECONDS, check=False)
+    except (OSError, subprocess.TimeoutExpired) as problem:
+        return str(problem)
+    return (done.stdout or done.stderr).strip()
 
 
 def _command(helm: str, chart: Mapping[str, Any], namespace: str) -> Sequence[str]:

@@ -110,9 +110,9 @@ def _scrubbed(value: Any) -> Any:
     return value
 
 
-def run_module(spec: dict[str, Any], run: Run, **rules: Any) -> None:
+def run_module(spec: dict[str, Any], run: Run) -> None:
     """The ordinary body: a process of its own, wherever the connection leads."""
-    module = AnsibleModule(argument_spec=spec, supports_check_mode=True, **rules)
+    module = AnsibleModule(argument_spec=spec, supports_check_mode=True)
     call = Call(module.params, module.check_mode, module._diff)
     result = outcome(run, call)
     if result.pop("failed", False):

@@ -90,7 +90,7 @@ EXAMPLES = r"""
 
 RETURN = r"""
 results:
-  description: The objects, in order.
+  description: What was written; empty if nothing had to be.
   returned: success
   type: list
   elements: dict
@@ -99,7 +99,7 @@ results:
     kind: {description: Kind., type: str, returned: always}
     namespace: {description: 'Namespace, empty for cluster-wide objects.', type: str, returned: always}
     name: {description: Name., type: str, returned: always}
-    method: {description: 'What was done (V(create), V(apply) or V(none)).', type: str, returned: always}
+    method: {description: 'What was done (V(create) or V(apply)).', type: str, returned: always}
     changed: {description: Whether it was written., type: bool, returned: always}
 cluster:
   description: Namespace and name of the Cluster.

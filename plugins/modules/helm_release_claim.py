@@ -13,6 +13,8 @@ author:
 description:
   - Takes a Lease in the control plane and notes the releases that this run is about to work on.
   - A release that is C(pending-*) because such a run was killed is cleared. One that somebody else left is refused.
+  - A release that is C(failed) is cleared whoever left it, since kubernetes.core takes it for done when its values are
+    equal. Only Helm's record of that revision goes; the objects stay, and Helm goes on from them.
   - A Lease whose run is known to be dead on this host is free at once; otherwise it runs out by itself.
   - The Lease itself is not counted as a change.
 extends_documentation_fragment:

@@ -19,7 +19,9 @@ extends_documentation_fragment:
   - kubeblocks.multicluster._attributes.info
 options:
   definitions:
-    description: The objects as they are wanted.
+    description:
+      - The objects as they are wanted. Known are Namespace, Secret, ConfigMap, Service, ServiceAccount, ClusterRole,
+        ClusterRoleBinding, CustomResourceDefinition, Lease and KubeBlocks' Cluster.
     type: list
     elements: dict
     required: true

@@ -11,7 +11,7 @@ version_added: 0.1.0
 author:
   - The kubeblocks.multicluster authors (@kubeblocks)
 description:
-  - Asks all contexts at once, read only, and reports every finding instead of the first.
+  - Asks all contexts at once, writing nothing but short-lived Pods, and reports every finding instead of the first.
   - A finding has an id, a context, a severity (V(fail), V(warn), V(info)), what was seen, why it matters and what to do.
   - Fails on every finding of severity V(fail) that was not accepted by its id.
 extends_documentation_fragment:

@@ -20,7 +20,6 @@ class InProcess(ActionBase):  # type: ignore[misc]
 
     SPEC: ClassVar[dict[str, Any]]
     RUN: ClassVar[Run]
-    RULES: ClassVar[dict[str, Any]] = {}
 
     _requires_connection = False
     _supports_check_mode = True
@@ -34,7 +33,7 @@ class InProcess(ActionBase):  # type: ignore[misc]
                 arguments.setdefault("run_id", str(this_run()))
             module = self._execute_module(module_args=arguments, task_vars=task_vars, wrap_async=self._task.async_val)
             return {**result, **module}
-        validated, params = self.validate_argument_spec(self.SPEC, **self.RULES)
+        validated, params = self.validate_argument_spec(self.SPEC)
         call = Call(params, self._task.check_mode, self._task.diff, say=Display().display)
         found = outcome(type(self).RUN, call)
         hidden: dict[str, Any] = remove_values(found, validated._no_log_values)

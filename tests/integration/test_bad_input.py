@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from lab.build.tools import tools
 from lab.outputs import CHARTS
 from lab.settings import Lab
 from support import Audit, Played, changed_inventory, kubectl, play
@@ -176,11 +177,26 @@ def test_helm_missing(refused: Callable[..., None]) -> None:
     refused(
         [
             "ansible host: the program helm cannot be run (helm-none-such: no such program). The operator is "
-            "installed by Helm. Install helm 3.17 or newer on the Ansible host, or set kubeblocks_helm_binary to its "
-            "path. [helm.missing]"
+            "installed by Helm. Install helm 3.17 or newer, below 4, on this host, or set kubeblocks_helm_binary to "
+            "its path. [helm.missing]"
         ],
         "-e",
         "kubeblocks_helm_binary=helm-none-such",
+    )
+
+
+def test_another_helm(refused: Callable[..., None], tmp_path: Path) -> None:
+    """A stand-in that calls itself helm 4 and is the lab's own helm in all else."""
+    helm = tmp_path / "helm"
+    helm.write_text(f'#!/bin/sh\n[ "$1" = version ] && exec echo v4.0.1\nexec {tools() / "helm"} "$@"\n')
+    helm.chmod(0o755)
+    refused(
+        [
+            f"ansible host: {helm} is v4.0.1. Kubernetes.core calls it in the way of helm 3, from 3.17 on. Install "
+            "helm 3.17 or newer, below 4, or set kubeblocks_helm_binary to the path of one. [helm.version]"
+        ],
+        "-e",
+        f"kubeblocks_helm_binary={helm}",
     )
 
 

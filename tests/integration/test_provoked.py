@@ -222,7 +222,7 @@ PROVOKED: dict[str, tuple[Stack, set[tuple[str, str, str]]]] = {
         {("identity.other_control_plane", "k8s-1", "fail")},
     ),
     "a role differs": (pod_roles, {("pod_role.differs", "k8s-2", "info")}),
-    "tokens end": (operator_tokens, {("token.ends", "k8s-1", "fail"), ("token.ends", "k8s-2", "info")}),
+    "tokens end": (operator_tokens, {("token.ends", "k8s-1", "warn"), ("token.ends", "k8s-2", "info")}),
     "a credential ends": (credential, {("credential.ends", "k8s-3", "warn")}),
     "a CA ends": (authority, {("certificate.authority", "k8s-3", "warn")}),
     "a clock is behind": (clock, {("clock.skew", "k8s-3", "warn")}),

@@ -61,7 +61,14 @@ CASES: dict[str, tuple[Callable[[], list[Finding]], Short]] = {
     "CRDs: none anywhere": (lambda: of_crds(A, {}, {}), [("crds.absent", A, FAIL)]),
     "CRDs: before the operator": (lambda: of_crds(A, {"x": "1"}, {}), []),
     "line: 1.0": (lambda: of_kubeblocks("1.0.2", experimental=False), []),
-    "line: 1.0 with a v": (lambda: of_kubeblocks("v1.0.0", experimental=False), []),
+    "line: 1.0 with a v": (
+        lambda: of_kubeblocks("v1.0.0", experimental=False),
+        [("version.kubeblocks", "inventory", FAIL)],
+    ),
+    "line: 1.0 and nothing behind it": (
+        lambda: of_kubeblocks("1.0", experimental=False),
+        [("version.kubeblocks", "inventory", FAIL)],
+    ),
     "line: 0.8": (lambda: of_kubeblocks("0.8.4", experimental=True), [("version.kubeblocks", "inventory", FAIL)]),
     "line: 0.9": (lambda: of_kubeblocks("0.9.5", experimental=True), [("version.kubeblocks", "inventory", FAIL)]),
     "line: 1.1": (
@@ -147,7 +154,7 @@ CASES: dict[str, tuple[Callable[[], list[Finding]], Short]] = {
     "credential: short": (lambda: of_credentials({A: 3 * DAY - 1}), [("credential.ends", A, WARN)]),
     "token: a third": (lambda: of_operator_tokens({A: 200}, {A: 600}), []),
     "token: less": (lambda: of_operator_tokens({A: 199}, {A: 600}), [("token.ends", A, INFO)]),
-    "token: ended": (lambda: of_operator_tokens({A: 0}, {A: 600}), [("token.ends", A, FAIL)]),
+    "token: ended": (lambda: of_operator_tokens({A: 0}, {A: 600}), [("token.ends", A, WARN)]),
     "values: none": (lambda: of_values({}, ABC), []),
     "values: as the role sets them": (values(contexts="k8s-1,k8s-2", kubeConfig="x", contextsDisabled="k8s-2"), []),
     "values: a comma at the end": (values(contexts="k8s-1,", kubeConfig="x"), []),

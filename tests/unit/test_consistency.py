@@ -15,6 +15,7 @@ import yaml
 
 from ansible_collections.kubeblocks.multicluster.plugins.module_utils._runner import AUTH_SPEC
 from ansible_collections.kubernetes.core.plugins.module_utils.args_common import AUTH_ARG_SPEC
+from role_readmes import with_table
 
 ROOT = Path(__file__).parents[2]
 COLLECTION = "ansible_collections.kubeblocks.multicluster.plugins"
@@ -46,6 +47,12 @@ def test_defaults_and_argument_specs_have_the_same_keys(role: str) -> None:
     for name, point in points.items():
         assert set(point["options"]) == set(defaults), name
         assert all(isinstance(option["description"], str) for option in point["options"].values()), name
+
+
+@pytest.mark.parametrize("role", ROLES)
+def test_a_roles_readme_lists_its_variables(role: str) -> None:
+    text = (ROOT / "roles" / role / "README.md").read_text()
+    assert text == with_table(text, role), "run python tests/role_readmes.py"
 
 
 @pytest.mark.parametrize("role", ROLES)

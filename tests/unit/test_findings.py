@@ -118,6 +118,10 @@ CASES: dict[str, tuple[Callable[[], list[Finding]], Short]] = {
         OURS + PENDING,
     ),
     "tools: none": (lambda: of_tools([]), []),
+    "tools: another helm": (
+        lambda: of_tools([{"kind": "helm_version", "what": "helm", "message": "v4.0.1"}]),
+        [("helm.version", "ansible host", FAIL)],
+    ),
     "tools: helm": (
         lambda: of_tools([{"kind": "helm", "what": "helm", "message": "?"}]),
         [("helm.missing", "ansible host", FAIL)],
@@ -175,7 +179,7 @@ def test_only_the_first_crds_are_named() -> None:
 def test_what_nobody_may_accept() -> None:
     of_inventories = {"inventory.control_plane", "inventory.data_planes", "inventory.both_planes"}
     of_inventories |= {"inventory.context_name", "inventory.context_doubled"}
-    of_placements = {"placement.unknown", "placement.doubled"}
+    of_placements = {"placement.unknown", "placement.doubled", "placement.marked"}
     of_identities = {"identity.duplicate", "identity.changed", "identity.other_control_plane"}
     of_identities |= {"identity.control_plane_marked"}
     assert of_inventories | of_placements | of_identities | {"context.missing", "api.silent"} == NEVER_ACCEPTED

@@ -175,7 +175,8 @@ MUTATIONS: list[Mutation] = [
     (SPREAD, "1 <= replicas <= MAX_REPLICAS", "replicas <= MAX_REPLICAS", FOUND, "number: none"),
     (SPREAD, "1 <= replicas <= MAX_REPLICAS", "1 <= replicas", FOUND, "number: ten"),
     # Versions
-    (VERSIONS, "if line == (1, 0):", "if line >= (1, 0):", FOUND, "line: 1.1"),
+    (VERSIONS, "if line == (1, 0) and is_release(version):", "if line == (1, 0):", FOUND, "line: 1.0 with a v"),
+    (VERSIONS, "if line == (1, 0) and is_release", "if line >= (1, 0) and is_release", FOUND, "line: 1.1"),
     (VERSIONS, "elif line < (1, 0):", "elif False:", FOUND, "line: 0.9"),
     (VERSIONS, "if line < (0, 9):", "if False:", SAYS, "line: 0.8"),
     (VERSIONS, "elif experimental:", "elif True:", FOUND, "line: 1.1"),

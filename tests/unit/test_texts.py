@@ -66,10 +66,6 @@ def test_the_sentence_of_an_error(sentence: str) -> None:
     assert str(SENTENCES[sentence]) == SENTENCES[sentence].sentence() == sentence
 
 
-def test_only_an_error_without_an_answer_is_unreachable() -> None:
-    assert [error.unreachable for error in SENTENCES.values()] == [False, True, False]
-
-
 @pytest.mark.parametrize("path", PATHS)
 def test_a_path_in_words(path: str) -> None:
     assert (describe(path), _resource(path)) == PATHS[path]

@@ -108,13 +108,13 @@ class Client:
         found = self._send("list", path, query=query, missing_ok=True, accept=accept)
         return (found or {}).get("items") or []
 
-    def create(self, path: str, body: Any, *, dry_run: bool = False) -> Any:
-        return self._send("create", path, body=body, query={"dryRun": "All"} if dry_run else {})
+    def create(self, path: str, body: Any) -> Any:
+        return self._send("create", path, body=body)
 
-    def apply(self, path: str, body: Any, *, dry_run: bool = False) -> Any:
+    def apply(self, path: str, body: Any) -> Any:
         """Server-side apply as this collection's field manager."""
         query = {"fieldManager": FIELD_MANAGER, "force": "true"}
-        return self._send("patch", path, body=body, query=query | ({"dryRun": "All"} if dry_run else {}), kind=APPLY)
+        return self._send("patch", path, body=body, query=query, kind=APPLY)
 
     def patch(self, path: str, body: Any) -> Any:
         return self._send("patch", path, body=body, query={"fieldManager": FIELD_MANAGER}, kind=MERGE)

@@ -26,10 +26,6 @@ class ContextError(Exception):
         cure = f" {self.hint}" if self.hint else ""
         return f"{self.context}: cannot {self.verb} {self.what}: {self.reason.rstrip('.')}{code}.{cure}"
 
-    @property
-    def unreachable(self) -> bool:
-        return self.status == 0
-
 
 class Failed(Exception):
     """The end of a task: one message for a person, and what was found or done so far for a machine."""

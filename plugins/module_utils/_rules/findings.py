@@ -21,6 +21,7 @@ NEVER_ACCEPTED = frozenset(
         "inventory.context_doubled",
         "placement.unknown",
         "placement.doubled",
+        "placement.marked",
         "identity.duplicate",
         "identity.changed",
         "identity.other_control_plane",
@@ -304,7 +305,18 @@ def of_tools(problems: Iterable[Mapping[str, str]]) -> list[Finding]:
                     FAIL,
                     f"the program helm cannot be run ({problem['message']})",
                     "the operator is installed by Helm",
-                    "Install helm 3.17 or newer on the Ansible host, or set kubeblocks_helm_binary to its path",
+                    "Install helm 3.17 or newer, below 4, on this host, or set kubeblocks_helm_binary to its path",
+                )
+            )
+        elif problem["kind"] == "helm_version":
+            found.append(
+                Finding(
+                    "helm.version",
+                    "ansible host",
+                    FAIL,
+                    f"{problem['what']} is {problem['message']}",
+                    "kubernetes.core calls it in the way of helm 3, from 3.17 on",
+                    "Install helm 3.17 or newer, below 4, or set kubeblocks_helm_binary to the path of one",
                 )
             )
         else:

@@ -71,12 +71,10 @@ def of_operator_tokens(left: Mapping[str, float], life: Mapping[str, float]) -> 
         Finding(
             "token.ends",
             context,
-            FAIL if seconds <= 0 else INFO,
+            WARN if seconds <= 0 else INFO,
             f"the operator's token for this context {_ends(seconds)}",
             "the operator does not reach the cluster after that",
-            "Run site, which mints a new one; accept this finding if it is the one that stops site"
-            if seconds <= 0
-            else "Nothing to do: site mints a new one now",
+            "Run site, which mints a new one",
         )
         for context, seconds in left.items()
         if seconds * 3 < life[context]

@@ -25,6 +25,11 @@ def line_of(version: str) -> tuple[int, int]:
     return (int(found[1]), int(found[2])) if found else (0, 0)
 
 
+def is_release(version: str) -> bool:
+    """Whether it is written as KubeBlocks' charts and files are named: ``1.0.2``, without a ``v``."""
+    return re.match(r"\d+\.\d+\.\d+", version) is not None
+
+
 def crds_belong_on_data_planes(version: str) -> bool:
     """From 1.1 on, each data plane runs an operator and needs the CRDs; before, they must not be there."""
     return line_of(version) >= (1, 1)
@@ -38,9 +43,11 @@ def needs_instance_api(version: str) -> bool:
 def of_kubeblocks(version: str, *, experimental: bool) -> list[Finding]:
     """Whether this collection knows the line of KubeBlocks that is asked for."""
     line = line_of(version)
-    if line == (1, 0):
+    if line == (1, 0) and is_release(version):
         return []
-    if line < (0, 9):
+    if line == (1, 0):
+        why, cure = "charts and CRDs are named by the whole version, without a v", "Write kubeblocks_version like 1.0.2"
+    elif line < (0, 9):
         why, cure = "it has no multi-cluster support", "Set kubeblocks_version to a release of the 1.0 line"
     elif line < (1, 0):
         why = "its agent needs a copy of the Cluster on each data plane, which this collection does not make"
@@ -53,7 +60,7 @@ def of_kubeblocks(version: str, *, experimental: bool) -> list[Finding]:
                 WARN,
                 f"KubeBlocks {version} is experimental here",
                 "from 1.1 on each data plane runs an operator of its own, and etcd was not seen to work there",
-                "Try it on clusters that may be lost",
+                "Try it on clusters that may be lost, with data_plane_manage_access: false and an identity of your own",
             )
         ]
     else:
