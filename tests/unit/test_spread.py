@@ -56,11 +56,11 @@ SENTENCES: dict[str, str] = {
     "names: unknown": "the placement names 'x', which is no data plane (they are: k8s-1, k8s-2, k8s-3)",
     "spread: even": "3 members over 3 failure domains: 1/1/1, any one may be lost, with 0 to spare after it",
     "spread: four over three": (
-        "4 members over 3 failure domains: 2/1/1, the loss of k8s-1 leaves 2 of the 3 that a quorum needs; "
+        "4 members over 3 failure domains: 2/1/1, the loss of k8s-1 stops writes (2 left, 3 needed); "
         "use 3 members, or 5 members."
     ),
-    "spread: over two": "2/1, the loss of k8s-1 leaves 1 of the 2 that a quorum needs; use k8s-3 as well.",
-    "spread: two share a domain": "2/1, the loss of north leaves 1 of the 2 that a quorum needs; three failure",
+    "spread: over two": "2/1, the loss of k8s-1 stops writes (1 left, 2 needed); use k8s-3 as well.",
+    "spread: two share a domain": "2/1, the loss of north stops writes (1 left, 2 needed); three failure",
 }
 
 

@@ -106,7 +106,7 @@ def sentence(replicas: int, placement: Sequence[str], known: Sequence[str], doma
     worst = found["losses"][0]
     if found["safe"]:
         return f"{text}, any one may be lost, with {found['spare']} to spare after it"
-    text += f", the loss of {worst['domain']} leaves {worst['left']} of the {found['quorum']} that a quorum needs"
+    text += f", the loss of {worst['domain']} stops writes ({worst['left']} left, {found['quorum']} needed)"
     changes = [_in_words(change, replicas) for change in smallest_changes(replicas, placement, known, domains)]
     return f"{text}; use {', or '.join(changes)}" if changes else f"{text}; three failure domains are needed"
 
