@@ -10,7 +10,7 @@ from typing import Any
 from ansible_collections.kubeblocks.multicluster.plugins.module_utils._kube.client import Client
 from ansible_collections.kubeblocks.multicluster.plugins.module_utils._kube.errors import Failed
 from ansible_collections.kubeblocks.multicluster.plugins.module_utils._kube.objects import path_of, plan
-from ansible_collections.kubeblocks.multicluster.plugins.module_utils._rules.spread import of_names
+from ansible_collections.kubeblocks.multicluster.plugins.module_utils._rules.spread import of_names, of_number
 from ansible_collections.kubeblocks.multicluster.plugins.module_utils._runner import AUTH_SPEC, Call
 
 SPEC: dict[str, Any] = {
@@ -72,7 +72,7 @@ def run(call: Call) -> dict[str, Any]:
     wanted = cluster_of({**params, "placement": _placement(params, found)})
     _refuse_unsafe(client, found, wanted)
     if found is None and params["data_planes"]:
-        impossible = of_names(_placement(params, None), params["data_planes"])
+        impossible = of_names(_placement(params, None), params["data_planes"]) + of_number(params["replicas"])
         if impossible:
             raise Failed("\n".join(str(finding) for finding in impossible))
     _keep_resolved_definition(found, wanted)
@@ -118,7 +118,12 @@ def _refuse_unsafe(client: Client, found: Mapping[str, Any] | None, wanted: Mapp
         )
     replicas = {component["name"]: component.get("replicas") for component in found["spec"].get("componentSpecs", [])}
     asked = wanted["spec"]["componentSpecs"][0]["replicas"]
-    if replicas.get("etcd", asked) != asked:
+    if "etcd" not in replicas:
+        raise Failed(
+            f"{where}: it has no component etcd (it has: {', '.join(sorted(replicas)) or 'none'}): it is another "
+            "database. Give this one another name with etcd_name."
+        )
+    if replicas["etcd"] != asked:
         raise Failed(
             f"{where}: it has {replicas['etcd']} members, and {asked} are asked for. Raising or lowering the number "
             "alone does not make members of one etcd across clusters. Set etcd_replicas to what it is."

@@ -26,6 +26,7 @@ from ansible_collections.kubeblocks.multicluster.plugins.module_utils._kube.obje
 )
 from ansible_collections.kubeblocks.multicluster.plugins.module_utils._kube.parallel import ask_all
 from ansible_collections.kubeblocks.multicluster.plugins.module_utils._kube.tokens import account_path, mint
+from ansible_collections.kubeblocks.multicluster.plugins.module_utils._record import read_record
 from ansible_collections.kubeblocks.multicluster.plugins.module_utils._runner import (
     AUTH_SPEC,
     CONTEXTS_SPEC,
@@ -102,9 +103,11 @@ def run(call: Call) -> dict[str, Any]:
     held = secret_values(found)
 
     own_uid = uid_of(client) if any(place.get("may_be_control_plane") for place in planes.values()) else ""
+    record = read_record(client, params["namespace"]) or {}
 
     def keep(context: str) -> dict[str, Any]:
-        return _keep(call, planes[context], held.get(token_key(context), ""), own_uid)
+        known = record.get(context, {}).get("uid", "")
+        return _keep(call, planes[context], held.get(token_key(context), ""), own_uid, known)
 
     answers, problems = ask_all(planes, keep, _DEADLINE)
     if problems:
@@ -125,9 +128,9 @@ def run(call: Call) -> dict[str, Any]:
     }
 
 
-def _keep(call: Call, place: Mapping[str, Any], token: str, own_uid: str) -> dict[str, Any]:
-    """One context's entry: its server, CA and a token that is good, minted only if it must be. ``own_uid``: the control
-    plane's, where a data plane may be the same cluster."""
+def _keep(call: Call, place: Mapping[str, Any], token: str, own_uid: str, known_uid: str) -> dict[str, Any]:
+    """One context's entry: its server, CA and a token that is good, minted only if it must be, and by no other cluster
+    than the one that is recorded (``known_uid``). ``own_uid``: the control plane's, where a data plane may be it."""
     params = call.params
     client = Client(access(dict(place), params["request_timeout"]))
     namespace, account = params["service_account_namespace"], params["service_account"]
@@ -139,6 +142,7 @@ def _keep(call: Call, place: Mapping[str, Any], token: str, own_uid: str) -> dic
         )
     why = needs_renewal(claims_of(token), found["metadata"]["uid"] if found else "", time.time())
     if why and not call.check_mode:
+        _require_known(client, known_uid)
         token = mint(client, namespace, account, params["token_seconds"])
     if place.get("may_be_control_plane") and uid_of(client) == own_uid:
         way = way_in_cluster(client)
@@ -149,6 +153,15 @@ def _keep(call: Call, place: Mapping[str, Any], token: str, own_uid: str) -> dic
         "token": token if not (why and call.check_mode) else "",
         "why": why,
     }
+
+
+def _require_known(client: Client, known_uid: str) -> None:
+    uid = uid_of(client) if known_uid else ""
+    if uid != known_uid:
+        raise Failed(
+            f"{client.context}: cannot mint a token: it was cluster {known_uid}, and is {uid}: renamed or rebuilt? "
+            "Check where the context leads and run again."
+        )
 
 
 def _token_result(context: str, answer: Mapping[str, Any]) -> dict[str, Any]:

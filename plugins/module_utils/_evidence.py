@@ -54,22 +54,35 @@ def of_context(access: Access, questions: Questions) -> dict[str, Any]:
         client = Client(access)
     except ContextError as problem:
         return {"error": {"kind": "missing", "message": f"{problem.verb} {problem.what}: {problem.reason}"}}
+    lacking: list[str] = []
+    found: dict[str, Any] = {"error": None, "uid": "", "server": client.server, "version": ""}
     try:
-        found: dict[str, Any] = {"error": None, **identity_of(client), "version": version_of(client)}
+        found |= _unless_forbidden(lambda: identity_of(client), lacking)
+        found |= _unless_forbidden(lambda: {"version": version_of(client)}, lacking)
     except ContextError as problem:
-        if problem.status != 403:
-            return {"error": {"kind": "silent", "message": problem.reason}}
-        found = {"error": None, "uid": "", "server": client.server}
+        return {"error": {"kind": "silent", "message": problem.reason}}
     missing = denied(client, questions.rights)
-    found["denied"] = [str(right) for right in missing]
-    if not missing:
-        gather = of_control_plane if questions.plane == "control" else of_data_plane
-        found |= gather(client, questions.wanted)
+    found["denied"] = [str(right) for right in missing] or lacking
+    if found["uid"]:
+        look = of_control_plane if questions.plane == "control" else of_data_plane
+        found |= look(client, questions.wanted)
         found["way"] = way_to(client, questions.server)
-        found |= {"own_way": way_in_cluster(client)} if questions.may_be_control_plane else {}
+    if questions.may_be_control_plane and not missing:
+        found["own_way"] = way_in_cluster(client)
     if questions.supplied_account and not any(right.resource == "serviceaccounts" for right in missing):
         found["operator"] = _of_operator(client, questions.wanted.namespace, questions.supplied_account)
     return {**found, **of_client(client), "clock_offset": client.clock_offset}
+
+
+def _unless_forbidden(look: Callable[[], dict[str, Any]], lacking: list[str]) -> dict[str, Any]:
+    """What a look shows; nothing, and the right that is lacking, where the credential may not look."""
+    try:
+        return look()
+    except ContextError as problem:
+        if problem.status != 403:
+            raise
+        lacking.append(f"{problem.verb} {problem.what}")
+        return {}
 
 
 def _of_operator(client: Client, namespace: str, account: str) -> dict[str, Any]:

@@ -6,7 +6,8 @@ from __future__ import annotations
 import datetime
 import hashlib
 import json
-from collections.abc import Iterable, Mapping, Sequence
+import re
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -14,9 +15,14 @@ from ansible_collections.kubeblocks.multicluster.plugins.module_utils._access im
 from ansible_collections.kubeblocks.multicluster.plugins.module_utils._cluster import PLACEMENT
 from ansible_collections.kubeblocks.multicluster.plugins.module_utils._credentials import TOKEN_KEY
 from ansible_collections.kubeblocks.multicluster.plugins.module_utils._kube.client import Client
+from ansible_collections.kubeblocks.multicluster.plugins.module_utils._kube.errors import ContextError
 from ansible_collections.kubeblocks.multicluster.plugins.module_utils._kube.objects import secret_values
 from ansible_collections.kubeblocks.multicluster.plugins.module_utils._lives import of_token
-from ansible_collections.kubeblocks.multicluster.plugins.module_utils._operator import list_releases, marked_of_operator
+from ansible_collections.kubeblocks.multicluster.plugins.module_utils._operator import (
+    contexts_of_operator,
+    list_releases,
+    marked_of_operator,
+)
 from ansible_collections.kubeblocks.multicluster.plugins.module_utils._record import control_plane_of, read_record
 from ansible_collections.kubeblocks.multicluster.plugins.module_utils._run import (
     interrupted_releases,
@@ -45,39 +51,76 @@ class Wanted:
 
 def of_data_plane(client: Client, wanted: Wanted) -> dict[str, Any]:
     """KubeBlocks' CRDs and role, storage, nodes, namespaces, and whatever carries the name of a database."""
-    space = client.get(f"/api/v1/namespaces/{wanted.namespace}")
-    return {
-        "crds": _crds(client, wanted),
-        "named_control_plane": control_plane_of(space),
-        "namespaces": _phases(client, wanted, {wanted.namespace: space}),
-        "pod_role": _pod_role(client),
-        "leftovers": {key_of(database): _leftovers(client, database) for database in wanted.databases},
-        **_storage(client),
-        **_nodes(client),
-    }
+    return _looked_at(
+        {
+            "CRDs": lambda: {"crds": _crds(client, wanted)},
+            "namespaces": lambda: _spaces(client, wanted),
+            "the role of database Pods": lambda: {"pod_role": _pod_role(client)},
+            "leftovers": lambda: {"leftovers": {key_of(each): _leftovers(client, each) for each in wanted.databases}},
+            "storage": lambda: _storage(client),
+            "nodes": lambda: _nodes(client),
+            "service networks": lambda: _service_networks(client),
+        }
+    )
 
 
 def of_control_plane(client: Client, wanted: Wanted) -> dict[str, Any]:
     """The record of contexts, Helm's releases, Clusters by the databases' names, the operator's tokens and Secrets."""
-    now = datetime.datetime.now(datetime.UTC)
-    ours = interrupted_releases(read_lease(client, wanted.namespace), now, str(this_run()))
-    releases = [{**release, "ours": release["name"] in ours} for release in list_releases(client, wanted.namespace)]
-    deployment = client.get(f"/apis/apps/v1/namespaces/{wanted.namespace}/deployments/{wanted.release}")
     secrets = f"/api/v1/namespaces/{wanted.namespace}/secrets"
-    contexts = secret_values(client.get(f"{secrets}/{wanted.secret}"))
-    return {
-        "crds": _crds(client, wanted) if wanted.crd_content else {},
-        "record": read_record(client, wanted.namespace),
-        "releases": releases,
-        "marked": marked_of_operator(deployment),
-        "namespaces": _phases(client, wanted, {}),
-        "pod_role": _pod_role(client),
-        "clusters": {key_of(database): _cluster(client, database) for database in wanted.databases},
-        "tokens": _tokens(contexts),
-        "kubeconfig": contexts.get("kubeconfig", ""),
-        "missing_secrets": [name for name in wanted.pull_secrets if client.get(f"{secrets}/{name}") is None],
-        **_nodes(client),
-    }
+
+    def missing() -> dict[str, Any]:
+        return {"missing_secrets": [name for name in wanted.pull_secrets if client.get(f"{secrets}/{name}") is None]}
+
+    return _looked_at(
+        {
+            "CRDs": lambda: {"crds": _crds(client, wanted) if wanted.crd_content else {}},
+            "the record of contexts": lambda: {"record": read_record(client, wanted.namespace)},
+            "Helm releases": lambda: {"releases": _releases(client, wanted.namespace)},
+            "the operator": lambda: _operator(client, wanted),
+            "namespaces": lambda: {"namespaces": _phases(client, wanted, {})},
+            "the role of database Pods": lambda: {"pod_role": _pod_role(client)},
+            "Clusters": lambda: {"clusters": {key_of(each): _cluster(client, each) for each in wanted.databases}},
+            "the operator's credentials": lambda: _credentials(client.get(f"{secrets}/{wanted.secret}")),
+            "pull Secrets": missing,
+            "nodes": lambda: _nodes(client),
+            "service networks": lambda: _service_networks(client),
+        }
+    )
+
+
+def _looked_at(parts: Mapping[str, Callable[[], dict[str, Any]]]) -> dict[str, Any]:
+    """Every part by itself: what this credential may not look at is named in ``unseen``, and the rest is there."""
+    found: dict[str, Any] = {"unseen": []}
+    for name, look in parts.items():
+        try:
+            found |= look()
+        except ContextError as problem:
+            if problem.status != 403:
+                raise
+            found["unseen"].append(name)
+    return found
+
+
+def _spaces(client: Client, wanted: Wanted) -> dict[str, Any]:
+    space = client.get(f"/api/v1/namespaces/{wanted.namespace}")
+    phases = _phases(client, wanted, {wanted.namespace: space})
+    return {"named_control_plane": control_plane_of(space), "namespaces": phases}
+
+
+def _releases(client: Client, namespace: str) -> list[dict[str, Any]]:
+    now = datetime.datetime.now(datetime.UTC)
+    ours = interrupted_releases(read_lease(client, namespace), now, str(this_run()))
+    return [{**release, "ours": release["name"] in ours} for release in list_releases(client, namespace)]
+
+
+def _operator(client: Client, wanted: Wanted) -> dict[str, Any]:
+    deployment = client.get(f"/apis/apps/v1/namespaces/{wanted.namespace}/deployments/{wanted.release}")
+    return {"marked": marked_of_operator(deployment), "operator_contexts": contexts_of_operator(deployment)}
+
+
+def _credentials(secret: Mapping[str, Any] | None) -> dict[str, Any]:
+    held = secret_values(secret)
+    return {"tokens": _tokens(held), "kubeconfig": held.get("kubeconfig", "")}
 
 
 def key_of(database: Mapping[str, str]) -> str:
@@ -97,7 +140,7 @@ def _pod_role(client: Client) -> list[Any] | None:
 
 
 def _cluster(client: Client, database: Mapping[str, str]) -> dict[str, Any] | None:
-    """Placement and components of a Cluster, None where there is none."""
+    """Placement, components and their replicas of a Cluster, None where there is none."""
     found = client.get(f"/apis/apps.kubeblocks.io/v1/namespaces/{database['namespace']}/clusters/{database['name']}")
     if found is None:
         return None
@@ -106,6 +149,7 @@ def _cluster(client: Client, database: Mapping[str, str]) -> dict[str, Any] | No
     return {
         "placement": [context for context in placement.split(",") if context],
         "instance_api": {component["name"]: bool(component.get("enableInstanceAPI")) for component in components},
+        "replicas": {component["name"]: component.get("replicas") for component in components},
     }
 
 
@@ -158,14 +202,20 @@ def _storage(client: Client) -> dict[str, Any]:
 def backend_of(storage_class: Mapping[str, Any]) -> str:
     """The storage behind a class, as its provisioner and parameters name it; empty where they name none."""
     parameters = {key.lower(): value for key, value in (storage_class.get("parameters") or {}).items()}
-    named = [f"{key}={parameters[key]}" for key in _BACKEND if parameters.get(key)]
+    named = [f"{key}={parameters[key]}" for key in _BACKEND if parameters.get(key) and _is_global(key, parameters[key])]
     return " ".join([storage_class["provisioner"], *named]) if named else ""
+
+
+def _is_global(key: str, value: str) -> bool:
+    """Whether a parameter names the same thing in every cluster: not a Service of the cluster's own, and not the
+    namespace that Rook gives for a cluster's ID where others give a UUID."""
+    cluster_local = ".svc" in value
+    return not cluster_local and (key != "clusterid" or bool(re.fullmatch(r"[0-9a-f-]{32,36}", value.lower())))
 
 
 def _nodes(client: Client) -> dict[str, Any]:
     nodes = client.list("/api/v1/nodes")
     infos = [node["status"]["nodeInfo"] for node in nodes]
-    services = client.list("/apis/networking.k8s.io/v1/servicecidrs")  # Kubernetes 1.33 and newer
     return {
         "pod_networks": _set(network for node in nodes for network in node["spec"].get("podCIDRs") or []),
         "node_addresses": _set(
@@ -174,11 +224,16 @@ def _nodes(client: Client) -> dict[str, Any]:
             for entry in node["status"].get("addresses") or []
             if entry["type"] == "InternalIP"
         ),
-        "service_networks": _set(network for entry in services for network in entry["spec"]["cidrs"]),
         "boot_ids": _set(info["bootID"] for info in infos),
         "machine_ids": _set(info["machineID"] for info in infos),
         "zones": _set(node["metadata"].get("labels", {}).get(_ZONE, "") for node in nodes),
     }
+
+
+def _service_networks(client: Client) -> dict[str, Any]:
+    """From Kubernetes 1.33 on; an older cluster has no such API, and shows none."""
+    services = client.list("/apis/networking.k8s.io/v1/servicecidrs")
+    return {"service_networks": _set(network for entry in services for network in entry["spec"]["cidrs"])}
 
 
 def _set(values: Iterable[str]) -> list[str]:

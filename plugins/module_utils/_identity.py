@@ -27,7 +27,13 @@ SPEC: dict[str, Any] = {
     "operator_namespace": {"type": "str", "default": "kb-system"},
 }
 _DEADLINE = 10.0
-_BY_NAME = ("inventory.context_doubled", "inventory.context_name")
+# What makes the list of contexts useless, whichever of them is written to.
+_BY_NAME = (
+    "inventory.control_plane",
+    "inventory.both_planes",
+    "inventory.context_doubled",
+    "inventory.context_name",
+)
 
 
 def run(call: Call) -> dict[str, Any]:
@@ -41,41 +47,48 @@ def run(call: Call) -> dict[str, Any]:
             f"and is {found['uid']}: renamed or rebuilt? Check where {place.kubeconfig} leads and run again."
         )
     result = {"context": place.context, "kubeconfig": place.kubeconfig, **found, "control_plane_uid": ""}
-    control = next((entry for entry in call.params["contexts"] if entry["plane"] == "control"), None)
-    _refuse(place.context, [entry for entry in of_inventory(call.params["contexts"]) if entry.id in _BY_NAME])
-    if control:
+    contexts = call.params["contexts"]
+    if contexts:
+        _refuse(place.context, [entry for entry in of_inventory(contexts) if entry.id in _BY_NAME])
+        control = next(entry for entry in contexts if entry["plane"] == "control")
         result["control_plane_uid"] = _against_the_record(call, client, found["uid"], control)
     return {"identity": result}
 
 
 def _against_the_record(call: Call, client: Client, uid: str, control: dict[str, Any]) -> str:
-    """UID of the control plane. Raises Failed where it keeps another cluster under this name, or is another itself."""
+    """UID of the control plane. Raises Failed where this or a neighbour is not the cluster that the control plane keeps
+    under its name, where two names lead to one cluster, or where a data plane belongs to another control plane."""
     params = call.params
     is_control = control["context"] == params["context"]
     keeper = client if is_control else Client(access(control, params["request_timeout"]))
     control_uid = uid if is_control else uid_of(keeper)
     record = read_record(keeper, params["operator_namespace"])
-    seen = {params["context"]: {"context": params["context"], "uid": uid}}
-    if not is_control:
-        seen[control["context"]] = {"context": control["context"], "uid": control_uid}
+    data = _data_planes(call, client, uid, is_control=is_control, unrecorded=record is None)
+    uids = {control["context"]: control_uid} | {context: entry["uid"] for context, entry in data.items()}
+    planes = {place["context"]: place["plane"] for place in params["contexts"]}
     shared = [place["context"] for place in params["contexts"] if place.get("may_be_control_plane")]
-    found = rules.of_record(seen, record or {}, control["context"], shared)
-    found += rules.of_control_plane(
-        control_uid, _named(call, client, is_control, record is None), recorded=record is not None
-    )
+    seen = {context: {"context": context, "uid": uid} for context, uid in uids.items()}
+    named = {context: entry["named"] for context, entry in data.items()}
+    found = rules.of_duplicates(uids, planes, shared)
+    found += rules.of_record(seen, record or {}, control["context"], shared)
+    found += rules.of_control_plane(control_uid, named, recorded=record is not None)
     _refuse(params["context"], found)
     return control_uid
 
 
-def _named(call: Call, client: Client, is_control: bool, unrecorded: bool) -> Mapping[str, str]:
-    """Which control plane the data planes name: this one, or all that answer where this is a control plane."""
+def _data_planes(
+    call: Call, client: Client, uid: str, *, is_control: bool, unrecorded: bool
+) -> Mapping[str, Mapping[str, str]]:
+    """Context → ``uid`` and the control plane that it has ``named``: of this data plane, or, where this is the control
+    plane, of all that answer."""
     path = f"/api/v1/namespaces/{call.params['operator_namespace']}"
     if not is_control:
-        return {client.context: control_plane_of(client.get(path))}
+        return {client.context: {"uid": uid, "named": control_plane_of(client.get(path))}}
     places = {place["context"]: place for place in call.params["contexts"] if place["plane"] == "data"}
 
-    def ask(context: str) -> str:
-        return control_plane_of(Client(access(places[context], call.params["request_timeout"])).get(path))
+    def ask(context: str) -> dict[str, str]:
+        neighbour = Client(access(places[context], call.params["request_timeout"]))
+        return {"uid": uid_of(neighbour), "named": control_plane_of(neighbour.get(path))}
 
     answers, problems = ask_all(places, ask, _DEADLINE)
     if unrecorded and problems:

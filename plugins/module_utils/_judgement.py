@@ -33,8 +33,7 @@ def judge(
     found += identity.of_marked(own, places[own]["context"] if own else "", marked)
     for name, seen in evidence.items():
         found += _of_context(places[name], seen, params, ways)
-        if places[name]["plane"] == "data" and name != own and not seen["error"]:
-            found += _of_crds(places, evidence, name, params)
+    found += _of_crds(places, evidence, params)
     found += _of_all(places, evidence, params)
     return worst_first(found + _of_fate(places, evidence, params))
 
@@ -54,21 +53,30 @@ def _of_identities(places: Mapping[str, Any], evidence: Mapping[str, Mapping[str
     return found + identity.of_control_plane(control_uid, named, recorded=record is not None)
 
 
+def _control(places: Mapping[str, Any], evidence: Mapping[str, Mapping[str, Any]]) -> Mapping[str, Any]:
+    """What the control plane showed; nothing if it did not answer."""
+    found = (seen for name, seen in evidence.items() if places[name]["plane"] == "control" and not seen["error"])
+    return next(found, {})
+
+
 def _of_crds(
-    places: Mapping[str, Any], evidence: Mapping[str, Mapping[str, Any]], name: str, params: Mapping[str, Any]
+    places: Mapping[str, Any], evidence: Mapping[str, Mapping[str, Any]], params: Mapping[str, Any]
 ) -> list[Finding]:
-    """KubeBlocks' CRDs on a data plane: there and equal from 1.1 on, absent before."""
-    here = evidence[name].get("crds")
-    if here is None:
-        return []
-    if not versions.crds_belong_on_data_planes(params["kubeblocks_version"]):
-        return rules.of_crds(name, list(here))
-    if not params["experimental"]:
-        return []  # the version itself is refused
-    control: Mapping[str, Any] = next(
-        (evidence[other] for other, place in places.items() if place["plane"] == "control" and other in evidence), {}
-    )
-    return versions.of_crds(name, here, control.get("crds", {}))
+    """KubeBlocks' CRDs on the data planes: there and equal from 1.1 on, absent before, and nothing is said of a cluster
+    that is the control plane's own or may be."""
+    control = _control(places, evidence)
+    own, shared = identity.own_data_plane(places, evidence), identity.shared_of(places.values())
+    spared = {own} if control.get("uid") else set(shared)
+    found = []
+    for name, seen in evidence.items():
+        here = seen.get("crds")
+        if places[name]["plane"] != "data" or here is None or name in spared:
+            continue
+        if not versions.crds_belong_on_data_planes(params["kubeblocks_version"]):
+            found += rules.of_crds(name, list(here))
+        elif params["experimental"]:  # otherwise the version itself is refused
+            found += versions.of_crds(name, here, control.get("crds", {}))
+    return found
 
 
 def _of_context(
@@ -80,7 +88,8 @@ def _of_context(
         return [rules.of_reachability(name, seen["error"])]
     found = rules.of_access(name, seen["denied"])
     found += rules.of_operator(name, seen.get("operator")) + remains.of_excess(name, seen.get("operator"))
-    found += remains.of_namespaces(name, seen.get("namespaces", {}))
+    found += remains.of_namespaces(name, seen.get("namespaces", {})) + remains.of_unseen(name, seen.get("unseen", []))
+    found += remains.of_nodes(name, seen.get("boot_ids"))
     if place["plane"] == "data":
         found += rules.of_server(name, ways[place["context"]]["server"]) if place["context"] in ways else []
         found += _of_storage(name, seen, params["storage_class"]) if "default_classes" in seen else []
@@ -100,7 +109,7 @@ def _of_all(
 ) -> list[Finding]:
     """What shows only when the clusters are held against each other, or against what is asked for."""
     asked = {name: seen for name, seen in evidence.items() if not seen["error"] and seen["uid"]}
-    control: Mapping[str, Any] = next((seen for name, seen in asked.items() if places[name]["plane"] == "control"), {})
+    control = _control(places, evidence)
     data = {name: seen for name, seen in asked.items() if places[name]["plane"] == "data"}
     clusters = control.get("clusters", {})
     found = versions.of_kubeblocks(params["kubeblocks_version"], experimental=params["experimental"])
@@ -147,19 +156,29 @@ def _of_fate(
     servers = {context: entry["server"] for context, entry in seen.items() if entry.get("server")}
     domains = fate.domains(list(data), shared, declared)
     found = fate.of_ties(shared, declared) + fate.of_subnets(servers)
-    control: Mapping[str, Any] = next(
-        (evidence[name] for name, place in places.items() if place["plane"] == "control" and name in evidence), {}
-    )
+    control = _control(places, evidence)
+    found += spread.of_dropped(control.get("operator_contexts", []), list(data))
     existing = next((cluster for cluster in control.get("clusters", {}).values() if cluster), None)
     placement = params["placement"] or (existing or {}).get("placement") or list(data)
     marked = [] if existing else control.get("marked", [])
     impossible = spread.of_names(placement, list(data), marked) + spread.of_number(params["replicas"])
     if impossible:
         return found + impossible
+    found += _of_change(params, existing, placement)
     told = spread.of_spread(params["replicas"], placement, list(data), domains)
     # Nobody may say that a placement is safe before every data plane has shown what it shares.
-    blind = any("boot_ids" not in seen.get(context, {}) for context in placement)
+    blind = not all(seen.get(context, {}).get("boot_ids") for context in placement)
     return found + [finding for finding in told if not blind or finding.severity == rules.FAIL]
+
+
+def _of_change(
+    params: Mapping[str, Any], existing: Mapping[str, Any] | None, placement: Sequence[str]
+) -> list[Finding]:
+    """What is asked for against the Cluster that is there."""
+    if not existing:
+        return []
+    found = spread.of_change(existing["placement"], placement)
+    return found + spread.of_replicas(existing.get("replicas", {}).get("etcd"), params["replicas"])
 
 
 def worst_first(found: Sequence[Finding]) -> list[Finding]:

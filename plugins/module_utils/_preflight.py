@@ -115,7 +115,10 @@ def _gather(params: Mapping[str, Any], rendered: Rendered) -> dict[str, dict[str
         return _evidence.of_context(access(place, params["request_timeout"]), _questions(place, params, rendered))
 
     answers, problems = ask_all(places, ask, params["deadline"])
-    silent = {name: {"error": {"kind": "silent", "message": str(problem)}} for name, problem in problems.items()}
+    silent = {
+        name: {"error": {"kind": "record" if isinstance(problem, Failed) else "silent", "message": str(problem)}}
+        for name, problem in problems.items()
+    }
     return {name: {**answers, **silent}[name] for name in places}
 
 

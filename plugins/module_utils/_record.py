@@ -24,6 +24,7 @@ SPEC: dict[str, Any] = {
     **AUTH_SPEC,
     "contexts": CONTEXTS_SPEC,
     "namespace": {"type": "str", "default": "kb-system"},
+    "expected_uids": {"type": "dict", "default": {}},
 }
 Record = dict[str, dict[str, str]]
 _DEADLINE = 30.0
@@ -41,8 +42,7 @@ def read_record(client: Client, namespace: str) -> Record | None:
         return {context: {key: str(entry[key]) for key in _KEPT} for context, entry in record.items()}
     except (ValueError, KeyError, TypeError, AttributeError) as problem:
         raise Failed(
-            f"{client.context}: cannot read ConfigMap {namespace}/{rules.RECORD}: its content is no record "
-            f"({problem!r}). Put it right, or delete it to have the contexts recorded anew."
+            f"{client.context}: cannot read ConfigMap {namespace}/{rules.RECORD}: it is no record ({problem!r})."
         ) from problem
 
 
@@ -64,9 +64,16 @@ def run(call: Call) -> dict[str, Any]:
     _require_known(before, places, problems)
     seen = {name: {"context": places[name]["context"], "uid": answer["uid"]} for name, answer in answers.items()}
     shared = [name for name, place in places.items() if place.get("may_be_control_plane")]
-    moved = rules.of_record(seen, before, params["context"], shared)
-    if moved:
-        raise Failed("nothing was recorded:\n" + "\n".join(f"  {finding}" for finding in moved))
+    uids = {name: answer["uid"] for name, answer in answers.items()}
+    wrong: list[object] = list(rules.of_record(seen, before, params["context"], shared))
+    wrong += rules.of_duplicates(uids, {name: place["plane"] for name, place in places.items()}, shared)
+    wrong += [
+        f"{name}: it was cluster {expected} when this run began, and is {uids[name]}: renamed or rebuilt?"
+        for name, expected in params["expected_uids"].items()
+        if expected and name in uids and uids[name] != expected
+    ]
+    if wrong:
+        raise Failed("nothing was recorded:\n" + "\n".join(f"  {finding}" for finding in wrong))
     after = before | {places[name]["context"]: {key: answers[name][key] for key in _KEPT} for name in answers}
     return _write(call, client, before, after)
 

@@ -23,10 +23,11 @@ MISSING_LIBRARY = (
     "this needs the Python package kubernetes (24 or newer) where the task runs: {problem}. "
     "Install it for that Python, for example: pip install kubernetes"
 )
-# Bearer tokens and keys have no business in a result, wherever they come from.
+# Bearer tokens, keys and passwords in addresses have no business in a result, wherever they come from.
 _SECRET = re.compile(
     r"eyJ[\w-]{10,}\.[\w-]{10,}\.[\w-]{10,}|LS0tLS1CRUdJTi[\w+/=]+|"
-    r"-----BEGIN [A-Z ]*PRIVATE KEY-----[^-]*-----END [A-Z ]*KEY-----"
+    r"-----BEGIN [A-Z ]*PRIVATE KEY-----[^-]*-----END [A-Z ]*KEY-----|"
+    r"(?<=//)[^/\s@\"']+:[^/\s@\"']+(?=@)"
 )
 
 AUTH_SPEC: dict[str, dict[str, Any]] = {

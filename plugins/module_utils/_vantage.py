@@ -83,17 +83,19 @@ def look_inside(
     """
     places = {place["name"]: place for place in params["contexts"]}
     ready = {name: place for name, place in places.items() if evidence[name].get("way")}
+    recorded = any("record" in seen for seen in evidence.values())
     held = next((seen["kubeconfig"] for seen in evidence.values() if "kubeconfig" in seen), "")
     ways = operator_ways(places, evidence)
     if not rules.needed(params["in_cluster"], kubeconfig_of(ways), held):
         return {}
-    if any(finding.id.startswith("identity.") for finding in found):
+    if not recorded or any(finding.id.startswith("identity.") for finding in found):
         return {name: {"asked": "not_asked", "why": "it may be another cluster than it was"} for name in ready}
 
     def ask(name: str) -> dict[str, Any]:
         place = ready[name]
-        if not evidence[name]["boot_ids"]:
-            return {"asked": "not_asked", "why": "it has no node"}
+        if evidence[name]["denied"] or not evidence[name].get("boot_ids"):
+            why = "rights are missing" if evidence[name]["denied"] else "it has no node"
+            return {"asked": "not_asked", "why": why}
         client = Client(access(dict(place), params["request_timeout"]))
         inside = _inside(params, evidence[name], may_make_pods=may_make_pods)
         if place["plane"] == "control":
@@ -111,8 +113,9 @@ def look_inside(
 
 def _inside(params: Mapping[str, Any], seen: Mapping[str, Any], *, may_make_pods: bool) -> Inside:
     own = params["operator_namespace"]
+    is_there = seen.get("namespaces", {}).get(own) == "Active"  # before the first run it is not
     return Inside(
-        namespace=own if seen["namespaces"].get(own) == "Active" else "default",  # before the first run there is none
+        namespace=own if is_there else "default",
         image=params["probe_image"],
         round_trip_image=params["round_trip_image"],
         pull_secrets=pull_secrets_of(params["operator_values"]),
@@ -123,7 +126,9 @@ def _inside(params: Mapping[str, Any], seen: Mapping[str, Any], *, may_make_pods
 
 def pull_secrets_of(values: Mapping[str, Any]) -> list[str]:
     """The pull Secrets that the operator's chart is told of."""
-    return [secret["name"] for secret in (values.get("image") or {}).get("imagePullSecrets") or []]
+    image = values.get("image")
+    secrets = image.get("imagePullSecrets") if isinstance(image, Mapping) else None
+    return [entry["name"] for entry in secrets or [] if isinstance(entry, Mapping) and "name" in entry]
 
 
 def _silent(image: str, message: str, kind: str = "silent") -> dict[str, Any]:

@@ -25,6 +25,10 @@ options:
     description: Namespace of the record.
     type: str
     default: kb-system
+  expected_uids:
+    description: UID that each context, by the host's name, has to have. Empty where any will do.
+    type: dict
+    default: {}
 """
 
 EXAMPLES = r"""

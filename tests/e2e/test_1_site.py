@@ -5,12 +5,13 @@ from __future__ import annotations
 import json
 import re
 import time
+from pathlib import Path
 
 import pytest
 
 from lab.crossing import cross
 from lab.settings import Lab
-from support import Audit, Played, kubectl, play
+from support import Audit, Played, changed_inventory, kubectl, play
 
 SITE = "playbooks/site.yml"
 
@@ -119,14 +120,36 @@ def test_drift_is_put_right(pods_lab: Lab, site: Played) -> None:
 
 
 def test_a_changed_placement_is_refused(pods_lab: Lab, site: Played) -> None:
-    refused = play(pods_lab, SITE, "-e", '{"etcd_placement": ["k8s-2", "k8s-1", "k8s-3"]}')
+    """By preflight, before the operator is changed for it, and by the task that would write it."""
+    changed = json.dumps({"etcd_placement": ["k8s-2", "k8s-1", "k8s-3"]})
+    audit = Audit(pods_lab)
+    refused = play(pods_lab, SITE, "-e", changed)
     assert refused.code != 0
+    sentence = (
+        "preflight: 1 finding must be mended before anything is written: placement: the members are placed on "
+        "k8s-1,k8s-2,k8s-3, and k8s-2,k8s-1,k8s-3 is asked for. A changed placement would start second members beside "
+        "the living ones. Set etcd_placement to what it is. [placement.changed]"
+    )
+    assert sentence in " ".join(refused.output.split())
+    alone = play(pods_lab, "tests/integration/role.yml", "-e", "target=control role=etcd", "-e", changed)
+    assert alone.code != 0
     sentence = (
         "control: cannot change Cluster etcd/etcd: its members are placed on k8s-1,k8s-2,k8s-3, and "
         "k8s-2,k8s-1,k8s-3 is asked for. A changed placement would start second members beside the living ones. "
         "Set etcd_placement to what it is."
     )
-    assert sentence in " ".join(refused.output.split())
+    assert sentence in " ".join(alone.output.split())
+    assert audit.writes() == {node.name: [] for node in pods_lab.nodes}
+
+
+def test_a_context_is_not_taken_away_from_the_operator_unasked(pods_lab: Lab, site: Played, tmp_path: Path) -> None:
+    inventory = changed_inventory(pods_lab, tmp_path, lambda hosts: hosts["data_plane"]["hosts"].pop("k8s-3"))
+    audit = Audit(pods_lab)
+    refused = play(pods_lab, SITE, inventory=inventory)
+    assert refused.code != 0
+    assert "[inventory.context_dropped]" in refused.output
+    assert "[placement.unknown]" in refused.output
+    assert audit.writes() == {node.name: [] for node in pods_lab.nodes}
 
 
 def test_a_short_lived_token_is_renewed_without_a_restart(pods_lab: Lab, site: Played) -> None:

@@ -63,7 +63,7 @@ def test_another_cluster_behind_the_name_is_refused(swapped: tuple[Lab, str, str
         alone = [("k8s-1", "data_plane"), ("control", "control_plane"), ("control", "etcd")]
     else:
         refused = f"context k8s-2 was {before}, is {now}: renamed or rebuilt?"
-        alone = [("k8s-2", "data_plane"), ("control", "control_plane")]
+        alone = [("k8s-2", "data_plane"), ("control", "control_plane"), ("control", "etcd")]
     site = play(lab, SITE)
     assert site.code != 0
     assert refused in words(site)

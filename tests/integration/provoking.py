@@ -16,7 +16,12 @@ from objects import present
 from support import places, preflight_options
 
 PLANES = ("k8s-1", "k8s-2", "k8s-3")
-ALWAYS = {("storage.default_class", "warn"), ("fate.subnet", "info"), ("placement.outlook", "info")}
+ALWAYS = {
+    ("storage.default_class", "warn"),
+    ("fate.subnet", "info"),
+    ("nodes.none", "warn"),
+    ("placement.outlook", "info"),
+}
 
 
 Stack = Callable[[Lab, ExitStack, Path], dict[str, Any]]

@@ -113,14 +113,19 @@ def supply_identity(lab: Lab, rights: list[Right]) -> None:
     apply(lab, "k8s-1", [account, *role_objects(rights, where, ACCOUNT)])
 
 
-def findings(kubeconfig: Path, expected: list[str], *, managed: bool, **changed: Any) -> list[str]:
-    """What preflight refuses, once the API server's authorizer has heard of the last change."""
-    places = [
+def options(kubeconfig: Path, **changed: Any) -> dict[str, Any]:
+    """Options of preflight for these two contexts."""
+    contexts = [
         {"name": name, "context": name, "kubeconfig": str(kubeconfig), "plane": plane}
         for name, plane in (("control", "control"), ("k8s-1", "data"))
     ]
     accepted = ["storage.default_class", "placement.domains"]
-    params = preflight_options(places, charts=LAB_CHARTS, manage_access=managed, accept=accepted, **changed)
+    return preflight_options(contexts, **({"charts": LAB_CHARTS, "accept": accepted} | changed))
+
+
+def findings(kubeconfig: Path, expected: list[str], *, managed: bool, **changed: Any) -> list[str]:
+    """What preflight refuses, once the API server's authorizer has heard of the last change."""
+    params = options(kubeconfig, manage_access=managed, **changed)
     deadline = time.monotonic() + 5
     while True:
         found = refused(params)
@@ -180,6 +185,21 @@ def test_the_rights_to_ask_from_inside_are_named_too(limited: tuple[Lab, Path]) 
     # A cluster without a Node runs no Pod, and is not asked from inside.
     with node(lab, "control"), node(lab, "k8s-1"):
         assert findings(path, expected, managed=False, in_cluster="always") == expected
+
+
+def test_what_cannot_be_looked_at_is_named(limited: tuple[Lab, Path]) -> None:
+    """A missing right that is accepted leaves a warning about all that was not seen because of it."""
+    lab, path = limited
+    missing = Right("list", "storage.k8s.io", "storageclasses")
+    assert missing in on_data_plane()
+    allow(lab, "control", on_control_plane())
+    allow(lab, "k8s-1", [right for right in on_data_plane() if right != missing])
+    params = options(path, accept=["storage.default_class", "placement.domains", "access.missing"])
+    report = _preflight.run(Call(params))["preflight_report"]
+    told = {(found["id"], found["context"]): found["seen"] for found in report["findings"]}
+    assert told["evidence.incomplete", "k8s-1"] == "this credential may not look at storage"
+    assert ("access.missing", "k8s-1") in told
+    assert ("storage.default_class", "k8s-1") not in told
 
 
 def test_site_asks_an_identity_that_the_user_supplies(limited: tuple[Lab, Path]) -> None:

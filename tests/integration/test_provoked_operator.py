@@ -77,9 +77,9 @@ def interrupted(lab: Lab, stack: ExitStack, _folder: Path) -> dict[str, Any]:
     return {}
 
 
-def marked(lab: Lab, stack: ExitStack, _folder: Path) -> dict[str, Any]:
-    """An operator that takes a context for unavailable, and a database that is still to be made."""
-    words = ["--multi-cluster-contexts=k8s-1,k8s-2,k8s-3", "--multi-cluster-contexts-disabled=k8s-2"]
+def operator(contexts: str, disabled: str = "") -> Stack:
+    """An operator that was told of these contexts, and takes some for unavailable."""
+    words = [f"--multi-cluster-contexts={contexts}", f"--multi-cluster-contexts-disabled={disabled}"]
     labels = {"app": "kubeblocks"}
     deployment = {
         "apiVersion": "apps/v1",
@@ -94,34 +94,63 @@ def marked(lab: Lab, stack: ExitStack, _folder: Path) -> dict[str, Any]:
             },
         },
     }
-    stack.enter_context(present(lab, "control", space("kb-system"), deployment))
+
+    def enter(lab: Lab, stack: ExitStack, _folder: Path) -> dict[str, Any]:
+        stack.enter_context(present(lab, "control", space("kb-system"), deployment))
+        return {}
+
+    return enter
+
+
+def garbled(lab: Lab, stack: ExitStack, _folder: Path) -> dict[str, Any]:
+    """A record of contexts that somebody wrote over."""
+    where = {"namespace": "kb-system", "name": "kubeblocks-multicluster-contexts"}
+    body = {"apiVersion": "v1", "kind": "ConfigMap", "metadata": where, "data": {"contexts": "gone"}}
+    stack.enter_context(present(lab, "control", space("kb-system"), body))
     return {}
+
+
+def existing(lab: Lab, stack: ExitStack, _folder: Path) -> dict[str, Any]:
+    """A Cluster over all data planes, and a request that names them in another order."""
+    _only_clusters(lab, stack)
+    stack.enter_context(present(lab, "control", space("etcd"), CLUSTER))
+    return {"placement": ["k8s-2", "k8s-1", "k8s-3"]}
+
+
+def _only_clusters(lab: Lab, stack: ExitStack) -> dict[str, Any]:
+    """The one CRD of KubeBlocks that the control plane has then, whatever a test before this one left there."""
+    everywhere = kubectl(lab, "control", "get", "crd", "-o", "name").split()
+    others = [name for name in everywhere if name.endswith(".kubeblocks.io")]
+    if others:
+        kubectl(lab, "control", "delete", *others)
+    crds = yaml.load_all(kubeblocks_crds().read_text(), Loader=yaml.CSafeLoader)
+    crd: dict[str, Any] = next(body for body in crds if body["metadata"]["name"] == "clusters.apps.kubeblocks.io")
+    stack.enter_context(present(lab, "control", crd))
+    kubectl(lab, "control", "wait", "--for=condition=Established", f"crd/{crd['metadata']['name']}", "--timeout=30s")
+    return crd
 
 
 def next_line(lab: Lab, stack: ExitStack, _folder: Path) -> dict[str, Any]:
     """KubeBlocks 1.1: equal CRDs on k8s-1, another one on k8s-2, none on k8s-3, and a Cluster of the older kind."""
-    crds = yaml.load_all(kubeblocks_crds().read_text(), Loader=yaml.CSafeLoader)
-    crd = next(body for body in crds if body["metadata"]["name"] == "clusters.apps.kubeblocks.io")
+    crd = _only_clusters(lab, stack)
     other = copy.deepcopy(crd)
     other["spec"]["versions"][0]["additionalPrinterColumns"] = []
-    cluster = {
-        "apiVersion": "apps.kubeblocks.io/v1",
-        "kind": "Cluster",
-        "metadata": {
-            "namespace": "etcd",
-            "name": "etcd",
-            "annotations": {"apps.kubeblocks.io/multi-cluster-placement": ",".join(PLANES)},
-        },
-        "spec": {"terminationPolicy": "Delete", "componentSpecs": [{"name": "etcd", "replicas": 3}]},
-    }
-    stack.enter_context(present(lab, "control", crd))
-    kubectl(lab, "control", "wait", "--for=condition=Established", f"crd/{crd['metadata']['name']}", "--timeout=30s")
-    stack.enter_context(present(lab, "control", space("etcd"), cluster))
+    stack.enter_context(present(lab, "control", space("etcd"), CLUSTER))
     stack.enter_context(present(lab, "k8s-1", crd))
     stack.enter_context(present(lab, "k8s-2", other))
     return {"kubeblocks_version": "1.1.0", "experimental": True}
 
 
+CLUSTER = {
+    "apiVersion": "apps.kubeblocks.io/v1",
+    "kind": "Cluster",
+    "metadata": {
+        "namespace": "etcd",
+        "name": "etcd",
+        "annotations": {"apps.kubeblocks.io/multi-cluster-placement": ",".join(PLANES)},
+    },
+    "spec": {"terminationPolicy": "Delete", "componentSpecs": [{"name": "etcd", "replicas": 3}]},
+}
 TWO = (("control", "control", "control"), ("k8s-1", "k8s-1", "data"))
 
 # Name → what is done (it returns changed options), what is found besides.
@@ -148,7 +177,24 @@ PROVOKED: dict[str, tuple[Stack, set[tuple[str, str, str]]]] = {
         {("placement.unknown", "k8s-9", FAIL)},
     ),
     "ten members": (given(replicas=10), {("placement.replicas", "placement", FAIL)}),
-    "a marked context": (marked, {("placement.marked", "k8s-2", FAIL)}),
+    "a marked context": (operator(",".join(PLANES), "k8s-2"), {("placement.marked", "k8s-2", FAIL)}),
+    "values that the role sets, empty": (
+        given(operator_values={"multiCluster": {"contexts": "", "kubeConfig": ""}}),
+        {("values.multi_cluster_set", "control plane", FAIL)},
+    ),
+    "values of another kind": (
+        given(operator_values={"image": {"imagePullSecrets": ["regcred"]}}),
+        {("values.shape", "control plane", FAIL)},
+    ),
+    "a context that is not in the inventory any more": (
+        operator("k8s-1,k8s-2,k8s-3,k8s-4"),
+        {("inventory.context_dropped", "k8s-4", FAIL)},
+    ),
+    "a record that is none": (garbled, {("identity.record", "control", FAIL)}),
+    "another placement than the Cluster has": (
+        existing,
+        {("placement.changed", "placement", FAIL)},
+    ),
     "a loopback server": (
         given(servers={"k8s-2": "https://127.0.0.1:6443"}),
         {("server.loopback", "k8s-2", FAIL)},

@@ -20,9 +20,11 @@ from ansible_collections.kubeblocks.multicluster.plugins.module_utils._rules.rem
     of_excess,
     of_leftovers,
     of_namespaces,
+    of_nodes,
     of_pod_role,
     of_provisioner,
     of_pull_secrets,
+    of_unseen,
 )
 from ansible_collections.kubeblocks.multicluster.plugins.module_utils._rules.values import of_values
 from ansible_collections.kubeblocks.multicluster.plugins.module_utils._rules.versions import (
@@ -51,6 +53,8 @@ def values(**given: str) -> Callable[[], list[Finding]]:
 
 
 VALUES = [("values.multi_cluster", "control plane", FAIL)]
+VALUES_SET = [("values.multi_cluster_set", "control plane", FAIL)]
+VALUES_SHAPE = [("values.shape", "control plane", FAIL)]
 
 # Name → the rule asked, what it finds.
 CASES: dict[str, tuple[Callable[[], list[Finding]], Short]] = {
@@ -156,14 +160,34 @@ CASES: dict[str, tuple[Callable[[], list[Finding]], Short]] = {
     "token: less": (lambda: of_operator_tokens({A: 199}, {A: 600}), [("token.ends", A, INFO)]),
     "token: ended": (lambda: of_operator_tokens({A: 0}, {A: 600}), [("token.ends", A, WARN)]),
     "values: none": (lambda: of_values({}, ABC), []),
-    "values: as the role sets them": (values(contexts="k8s-1,k8s-2", kubeConfig="x", contextsDisabled="k8s-2"), []),
-    "values: a comma at the end": (values(contexts="k8s-1,", kubeConfig="x"), []),
+    "values: as the role sets them": (
+        values(contexts="k8s-1,k8s-2", kubeConfig="x", contextsDisabled="k8s-2"),
+        VALUES_SET,
+    ),
+    "values: a comma at the end": (values(contexts="k8s-1,", kubeConfig="x"), VALUES_SET),
+    "values: as the chart has them, empty": (values(contexts="", kubeConfig="", contextsDisabled=""), VALUES_SET),
+    "values: nothing of the role's": (values(other="x"), []),
+    "values: no mapping": (lambda: of_values({"multiCluster": "x", "image": "y"}, ABC), VALUES_SHAPE * 2),
+    "values: pull Secrets without a name": (
+        lambda: of_values({"image": {"imagePullSecrets": ["x"]}}, ABC),
+        VALUES_SHAPE,
+    ),
+    "values: a pull Secret without a name": (
+        lambda: of_values({"image": {"imagePullSecrets": [{"other": "x"}]}}, ABC),
+        VALUES_SHAPE,
+    ),
+    "values: pull Secrets": (lambda: of_values({"image": {"imagePullSecrets": [{"name": "x"}]}}, ABC), []),
     "values: a blank": (values(contexts="k8s-1, k8s-2", kubeConfig="x"), VALUES),
     "values: twice": (values(contexts="k8s-1,k8s-1", kubeConfig="x"), VALUES),
     "values: unknown": (values(contexts="k8s-9", kubeConfig="x"), VALUES),
     "values: disabled is none of them": (values(contexts="k8s-1", contextsDisabled="k8s-2"), VALUES),
-    "values: only disabled": (values(contextsDisabled="k8s-2"), []),
+    "values: only disabled": (values(contextsDisabled="k8s-2"), VALUES_SET),
     "values: no kubeconfig": (values(contexts="k8s-1", kubeConfig=""), VALUES),
+    "nodes: not looked at": (lambda: of_nodes(A, None), []),
+    "nodes: one": (lambda: of_nodes(A, ["x"]), []),
+    "nodes: none": (lambda: of_nodes(A, []), [("nodes.none", A, WARN)]),
+    "unseen: nothing": (lambda: of_unseen(A, []), []),
+    "unseen: two": (lambda: of_unseen(A, ["storage", "nodes"]), [("evidence.incomplete", A, WARN)]),
     "leftovers: none": (lambda: of_leftovers(A, [], "etcd/etcd"), []),
     "leftovers: four": (
         lambda: of_leftovers(A, ["Pod a", "b", "c", "d"], "etcd/etcd"),

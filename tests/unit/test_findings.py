@@ -180,11 +180,14 @@ def test_what_nobody_may_accept() -> None:
     of_inventories = {"inventory.control_plane", "inventory.data_planes", "inventory.both_planes"}
     of_inventories |= {"inventory.context_name", "inventory.context_doubled"}
     of_placements = {"placement.unknown", "placement.doubled", "placement.marked"}
+    of_placements |= {"placement.changed", "placement.replicas"}
+    of_values = {"values.multi_cluster", "values.multi_cluster_set"}
     of_identities = {"identity.duplicate", "identity.changed", "identity.other_control_plane"}
-    of_identities |= {"identity.control_plane_marked"}
-    assert of_inventories | of_placements | of_identities | {"context.missing", "api.silent"} == NEVER_ACCEPTED
+    of_identities |= {"identity.control_plane_marked", "identity.record"}
+    found = of_inventories | of_placements | of_values | of_identities | {"context.missing", "api.silent"}
+    assert found == NEVER_ACCEPTED
     everything = [finding for rule, _ in CASES.values() for finding in rule()]
-    assert {finding.id for finding in everything} > NEVER_ACCEPTED - of_identities - of_placements
+    assert {finding.id for finding in everything} > NEVER_ACCEPTED - of_identities - of_placements - of_values
     for finding in everything:
         assert finding.as_dict()["forcible"] is (finding.id not in NEVER_ACCEPTED)
 

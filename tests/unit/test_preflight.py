@@ -178,7 +178,7 @@ JUDGED: dict[str, tuple[dict[str, dict[str, Any]], dict[str, Any], list[dict[str
         evidence(
             control={
                 "crds": CRDS,
-                "clusters": {"etcd/etcd": {"placement": [A], "instance_api": {"etcd": False}}},
+                "clusters": {"etcd/etcd": {"placement": list(ABC), "instance_api": {"etcd": False}}},
             },
             k8s_1={"crds": CRDS},
             k8s_2={"crds": CRDS},
@@ -285,6 +285,34 @@ def test_judging_evidence(name: str) -> None:
     given, options, tools, expected = JUDGED[name]
     found = short(judge({**PARAMS, **options}, given, tools))
     assert [finding for finding in found if finding not in OUTLOOK] == expected
+
+
+THERE = {"placement": [A, B, C], "instance_api": {}, "replicas": {"etcd": 3}}
+
+
+def test_a_request_is_held_against_the_cluster_that_is_there() -> None:
+    given = evidence(control={"clusters": {"etcd/etcd": THERE}, "operator_contexts": list(ABC)})
+    assert short(judge(PARAMS, given, [])) == OUTLOOK
+    changed = [("placement.changed", "placement", FAIL)]
+    for options in ({"placement": [B, A, C]}, {"placement": [A, B]}, {"replicas": 5}):
+        assert changed[0] in short(judge({**PARAMS, **options}, given, [])), options
+    assert short(judge({**PARAMS, "placement": []}, given, [])) == OUTLOOK
+    less = {**PARAMS, "contexts": PARAMS["contexts"][:3], "placement": []}
+    seen_by_three = {name: given[name] for name in ("control", A, B)}
+    found = short(judge(less, seen_by_three, []))
+    assert ("inventory.context_dropped", C, FAIL) in found
+    assert ("placement.unknown", C, FAIL) in found
+
+
+def test_a_cluster_without_nodes_lets_nothing_be_called_safe() -> None:
+    assert short(judge(PARAMS, evidence(k8s_2={"boot_ids": []}), [])) == [("nodes.none", B, WARN)]
+
+
+def test_crds_are_no_finding_where_a_data_plane_may_be_the_silent_control_plane() -> None:
+    places = [{**place, "may_be_control_plane": place["name"] == A} for place in PARAMS["contexts"]]
+    given = {**in_control_planes_cluster(), "control": SILENT}
+    found = short(judge({**PARAMS, "contexts": places}, given, []))
+    assert [finding for finding in found if finding[2] == FAIL] == [("api.silent", "control", FAIL)]
 
 
 def test_what_healthy_clusters_are_told() -> None:

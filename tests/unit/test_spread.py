@@ -15,8 +15,11 @@ from ansible_collections.kubeblocks.multicluster.plugins.module_utils._rules.pla
     smallest_changes,
 )
 from ansible_collections.kubeblocks.multicluster.plugins.module_utils._rules.spread import (
+    of_change,
+    of_dropped,
     of_names,
     of_number,
+    of_replicas,
     of_spread,
 )
 from told import Short, short
@@ -24,6 +27,7 @@ from told import Short, short
 A, B, C = ABC = ["k8s-1", "k8s-2", "k8s-3"]
 D = "k8s-4"
 SAFE = [("placement.outlook", "placement", INFO)]
+CHANGED = [("placement.changed", "placement", FAIL)]
 FRAGILE = [("placement.fragile", "placement", FAIL)]
 FEW = [("placement.domains", "placement", FAIL)]
 NORTH = {A: "north", B: "north"}
@@ -45,6 +49,16 @@ CASES: dict[str, tuple[Callable[[], list[Finding]], Short]] = {
     "number: nine": (lambda: of_number(9), []),
     "number: none": (lambda: of_number(0), [("placement.replicas", "placement", FAIL)]),
     "number: ten": (lambda: of_number(10), [("placement.replicas", "placement", FAIL)]),
+    "change: none yet": (lambda: of_change([], ABC), []),
+    "change: the same": (lambda: of_change(ABC, ABC), []),
+    "change: another order": (lambda: of_change(ABC, [B, A, C]), CHANGED),
+    "change: one less": (lambda: of_change([*ABC, D], ABC), CHANGED),
+    "replicas: no component": (lambda: of_replicas(None, 3), []),
+    "replicas: the same": (lambda: of_replicas(3, 3), []),
+    "replicas: more": (lambda: of_replicas(3, 5), CHANGED),
+    "dropped: none": (lambda: of_dropped(ABC, ABC), []),
+    "dropped: a new one is none": (lambda: of_dropped([A, B], ABC), []),
+    "dropped: one": (lambda: of_dropped(ABC, [A, C]), [("inventory.context_dropped", B, FAIL)]),
     "spread: even": (lambda: of_spread(3, ABC, ABC, {}), SAFE),
     "spread: four over three": (lambda: of_spread(4, ABC, ABC, {}), FRAGILE),
     "spread: one over three": (lambda: of_spread(1, ABC, ABC, {}), FRAGILE),

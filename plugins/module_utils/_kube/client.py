@@ -24,8 +24,19 @@ try:
     from kubernetes import config as kubernetes_config
     from kubernetes.config.kube_config import KubeConfigMerger
     from kubernetes.stream.ws_client import websocket_call
+    from yaml import YAMLError
 
     IMPORT_PROBLEM = ""
+    # What the package kubernetes raises where a kubeconfig is missing, no YAML, or no kubeconfig.
+    _UNREADABLE = (
+        kubernetes_config.ConfigException,
+        YAMLError,
+        OSError,
+        ValueError,
+        TypeError,
+        KeyError,
+        AttributeError,
+    )
 except ImportError as problem:  # said by the runner, with the cure
     IMPORT_PROBLEM = str(problem)
 
@@ -212,7 +223,26 @@ class Client:
                 status=answer.status,
                 hint=hint_for(answer.status, verb, _resource(path)),
             )
-        return json.loads(answer.data) if answer.data else {}
+        found = _parsed(answer.data)
+        if found is None or answer.status >= 300:
+            raise ContextError(
+                self.context,
+                verb,
+                describe(path),
+                f"{self.server} answers with something that is no Kubernetes object",
+                status=answer.status,
+                hint="Check that this address leads to the cluster's API server, and not to a login page or a proxy.",
+            )
+        return found
+
+
+def _parsed(data: bytes) -> dict[str, Any] | None:
+    """The object that a body holds, an empty one for no body, None where it holds none."""
+    try:
+        found = json.loads(data) if data else {}
+    except ValueError:
+        return None
+    return found if isinstance(found, dict) else None
 
 
 def _configuration(access: Access) -> Any:
@@ -221,7 +251,7 @@ def _configuration(access: Access) -> Any:
         kubernetes_config.load_kube_config(
             config_file=access.kubeconfig, context=access.context, client_configuration=configuration
         )
-    except (kubernetes_config.ConfigException, OSError, ValueError) as problem:
+    except _UNREADABLE as problem:
         names = contexts_of(access.kubeconfig)
         if access.context in names:
             raise ContextError(access.context, "read", f"kubeconfig {access.kubeconfig}", str(problem)) from problem
@@ -243,7 +273,7 @@ def contexts_of(kubeconfig: str) -> list[str]:
     try:
         merged = KubeConfigMerger(kubeconfig).config
         return sorted(context["name"] for context in merged.safe_get("contexts") or [])
-    except kubernetes_config.ConfigException:
+    except _UNREADABLE:
         return []
 
 

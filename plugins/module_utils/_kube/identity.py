@@ -6,15 +6,19 @@ from __future__ import annotations
 import base64
 import hashlib
 
-from ansible_collections.kubeblocks.multicluster.plugins.module_utils._kube.client import Client
+from ansible_collections.kubeblocks.multicluster.plugins.module_utils._kube.client import Client, describe
+from ansible_collections.kubeblocks.multicluster.plugins.module_utils._kube.errors import ContextError
 
 _OWN_SERVER = "https://kubernetes.default.svc:443"
 
 
 def uid_of(client: Client) -> str:
     """UID of the namespace kube-system, which is the cluster's own."""
-    space = client.get("/api/v1/namespaces/kube-system", missing_ok=False)
-    return str(space["metadata"]["uid"])
+    path = "/api/v1/namespaces/kube-system"
+    uid = client.get(path, missing_ok=False).get("metadata", {}).get("uid")
+    if not uid:
+        raise ContextError(client.context, "get", describe(path), f"{client.server} answers without its UID")
+    return str(uid)
 
 
 def identity_of(client: Client) -> dict[str, str]:
@@ -28,7 +32,7 @@ def identity_of(client: Client) -> dict[str, str]:
 
 def version_of(client: Client) -> str:
     """Version of the API server."""
-    return str(client.get("/version", missing_ok=False)["gitVersion"])
+    return str(client.get("/version", missing_ok=False).get("gitVersion", ""))
 
 
 def way_to(client: Client, server: str = "") -> dict[str, str]:

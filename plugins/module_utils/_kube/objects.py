@@ -69,7 +69,7 @@ def without_secrets(body: Any) -> Any:
 def secret_values(secret: Mapping[str, Any] | None) -> dict[str, str]:
     """What a Secret holds, decoded; nothing where there is none. Never for output."""
     held = ((secret or {}).get("data") or {}).items()
-    return {key: base64.b64decode(value).decode() for key, value in held}
+    return {key: base64.b64decode(value).decode(errors="replace") for key, value in held}
 
 
 @dataclass(frozen=True)

@@ -70,6 +70,11 @@ def _apart(one: str, other: str, declared: Mapping[str, str]) -> bool:
     return one in declared and other in declared and declared[one] != declared[other]
 
 
+def _is_bound(one: str, contexts: Sequence[str], declared: Mapping[str, str]) -> bool:
+    """Whether it counts as one domain with another of these, and not both are declared: what is declared is known."""
+    return any(other != one and not (one in declared and other in declared) for other in contexts)
+
+
 def _together(one: str, other: str, declared: Mapping[str, str]) -> bool:
     return one in declared and declared.get(other) == declared[one]
 
@@ -84,10 +89,10 @@ def of_ties(shared: Sequence[Tie], declared: Mapping[str, str]) -> list[Finding]
     found = []
     for tie in shared:
         word, why = _SHARED[tie.kind][:2]
-        first = tie.contexts[0]
         if tie.kind == "uids":
             continue
-        if not tie.hard and all(_apart(first, other, declared) for other in tie.contexts[1:]):
+        bound = [one for one in tie.contexts if tie.hard or _is_bound(one, tie.contexts, declared)]
+        if not bound:
             continue
         cure = (
             "Put the data planes on machines of their own"
@@ -97,9 +102,9 @@ def of_ties(shared: Sequence[Tie], declared: Mapping[str, str]) -> list[Finding]
         found.append(
             Finding(
                 f"fate.{tie.kind[:-1]}",
-                tie.contexts[-1],
+                bound[-1],
                 WARN,
-                f"{', '.join(tie.contexts)} share the {word} {tie.value!r}, and count as one failure domain",
+                f"{', '.join(bound)} share the {word} {tie.value!r}, and count as one failure domain",
                 why,
                 cure,
             )

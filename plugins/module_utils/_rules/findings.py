@@ -22,8 +22,13 @@ NEVER_ACCEPTED = frozenset(
         "placement.unknown",
         "placement.doubled",
         "placement.marked",
+        "placement.changed",
+        "placement.replicas",
+        "values.multi_cluster",
+        "values.multi_cluster_set",
         "identity.duplicate",
         "identity.changed",
+        "identity.record",
         "identity.other_control_plane",
         "identity.control_plane_marked",
         "context.missing",
@@ -126,7 +131,7 @@ def of_inventory(contexts: Sequence[Mapping[str, Any]]) -> list[Finding]:
 
 
 def of_reachability(name: str, error: Mapping[str, str]) -> Finding:
-    """``error``: ``kind`` (missing or silent) and ``message``, as the evidence holds it."""
+    """``error``: ``kind`` (missing, silent or record) and ``message``, as the evidence holds it."""
     if error["kind"] == "missing":
         return Finding(
             "context.missing",
@@ -135,6 +140,15 @@ def of_reachability(name: str, error: Mapping[str, str]) -> Finding:
             error["message"],
             "without a context there is no way to this cluster",
             "Add the context to the kubeconfig, or set kubeblocks_context or kubeblocks_kubeconfig for this host",
+        )
+    if error["kind"] == "record":
+        return Finding(
+            "identity.record",
+            name,
+            FAIL,
+            error["message"].rstrip("."),
+            "without it nobody knows whether a context leads to the cluster that it led to",
+            "Put it right from a copy, or from the UIDs of kube-system that each cluster shows",
         )
     return Finding(
         "api.silent",

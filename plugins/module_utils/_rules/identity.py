@@ -133,8 +133,10 @@ def operator_ways(
     ``evidence``: name → ``way``, and ``own_way`` for a data plane that may be the control plane's own cluster.
     """
     own = own_data_plane(places, evidence)
+    silent = not any(evidence.get(name, {}).get("uid") for name, place in places.items() if place["plane"] == "control")
+    undecided = shared_of(places.values()) if silent else []
     return {
         place["context"]: evidence[name]["own_way" if name == own else "way"]
         for name, place in places.items()
-        if place["plane"] == "data" and evidence.get(name, {}).get("way")
+        if place["plane"] == "data" and name not in undecided and evidence.get(name, {}).get("way")
     }

@@ -81,6 +81,8 @@ def smallest_changes(
 ) -> list[dict[str, Any]]:
     """The nearest safe requests, each as ``replicas`` and further ``contexts`` (of ``known``): a member more or less
     counts as much as a context more. Empty where nothing helps, as with fewer than three domains."""
+    if len({_domain_of(context, domains) for context in known}) < 3:
+        return []
     others = [context for context in known if context not in placement]
     safe: dict[int, list[dict[str, Any]]] = {}
     for number in range(3, MAX_REPLICAS + 1):

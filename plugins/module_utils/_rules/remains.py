@@ -31,6 +31,38 @@ def of_leftovers(name: str, objects: Sequence[str], database: str) -> list[Findi
     ]
 
 
+def of_unseen(name: str, parts: Sequence[str]) -> list[Finding]:
+    """``parts``: what the credential may not look at, in words."""
+    if not parts:
+        return []
+    return [
+        Finding(
+            "evidence.incomplete",
+            name,
+            WARN,
+            f"this credential may not look at {', '.join(parts)}",
+            "what would be found there is not known, and nothing here says that all is well with it",
+            "Grant what access.missing names",
+        )
+    ]
+
+
+def of_nodes(name: str, boot_ids: Sequence[str] | None) -> list[Finding]:
+    """``boot_ids``: of the nodes, None where they were not looked at."""
+    if boot_ids is None or boot_ids:
+        return []
+    return [
+        Finding(
+            "nodes.none",
+            name,
+            WARN,
+            "no node shows a boot ID",
+            "no member can run on a cluster without nodes, and what its machines share with others is not known",
+            "Add a node, or see why its kubelet reports nothing",
+        )
+    ]
+
+
 def of_namespaces(name: str, phases: Mapping[str, str]) -> list[Finding]:
     """``phases``: namespace → phase, of those that exist."""
     return [

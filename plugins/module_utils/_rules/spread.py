@@ -54,6 +54,54 @@ def of_names(placement: Sequence[str], known: Sequence[str], marked: Sequence[st
     return found
 
 
+def of_change(existing: Sequence[str], asked: Sequence[str]) -> list[Finding]:
+    """A placement that is not the one that the Cluster has, both in member order."""
+    if not existing or list(existing) == list(asked):
+        return []
+    return [
+        Finding(
+            "placement.changed",
+            "placement",
+            FAIL,
+            f"the members are placed on {','.join(existing)}, and {','.join(asked)} is asked for",
+            "a changed placement would start second members beside the living ones",
+            "Set etcd_placement to what it is",
+        )
+    ]
+
+
+def of_replicas(existing: int | None, asked: int) -> list[Finding]:
+    """A number of members that is not the one that the Cluster has; None where it has none."""
+    if existing is None or existing == asked:
+        return []
+    return [
+        Finding(
+            "placement.changed",
+            "placement",
+            FAIL,
+            f"the Cluster has {existing} members, and {asked} are asked for",
+            "raising or lowering the number alone does not make members of one etcd across clusters",
+            "Set etcd_replicas to what it is",
+        )
+    ]
+
+
+def of_dropped(operators: Sequence[str], known: Sequence[str]) -> list[Finding]:
+    """``operators``: contexts that the running operator was told of; ``known``: the data planes' contexts."""
+    return [
+        Finding(
+            "inventory.context_dropped",
+            context,
+            FAIL,
+            "the operator works on this context, and it is not in the inventory any more",
+            "site would take it away from the operator, and a database with a member there is looked after no longer",
+            "Put it back into the group data_plane; accept this finding only if no database has a member there",
+        )
+        for context in operators
+        if context not in known
+    ]
+
+
 def of_number(replicas: int) -> list[Finding]:
     """A number of members that etcd or this arithmetic does not know."""
     if 1 <= replicas <= MAX_REPLICAS:

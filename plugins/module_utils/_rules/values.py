@@ -8,10 +8,49 @@ from typing import Any
 
 from ansible_collections.kubeblocks.multicluster.plugins.module_utils._rules.findings import FAIL, Finding
 
+_WHERE = "control plane"
+# Keys that the role sets from the inventory and from what is marked.
+_OURS = ("contexts", "contextsDisabled", "kubeConfig", "mountPath")
+
 
 def of_values(values: Mapping[str, Any], known: Sequence[str]) -> list[Finding]:
-    """``values``: the user's own for the operator's chart; ``known``: the data planes' contexts."""
+    """``values``: the user's own for the operator's chart; ``known``: the data planes' contexts. What the role sets is
+    refused there in any form: it would go before the role's, also where it is empty, and take a mark away."""
     given = values.get("multiCluster") or {}
+    found = [
+        Finding("values.shape", _WHERE, FAIL, f"control_plane_values.{seen}", why, "Write it as the chart's values do")
+        for seen, why in _of_shapes(values)
+    ]
+    told = _of_contexts(given, known) if isinstance(given, Mapping) else []
+    cure = "Leave multiCluster out of control_plane_values: the role sets it from the inventory"
+    found += [
+        Finding("values.multi_cluster", _WHERE, FAIL, f"control_plane_values.multiCluster: {seen}", why, cure)
+        for seen, why in told
+    ]
+    if not told and any(key in given for key in _OURS):
+        listed = ", ".join(key for key in _OURS if key in given)
+        why = "it would go before what the role sets, members would come elsewhere, and a mark would be taken away"
+        seen = f"control_plane_values.multiCluster sets {listed}"
+        found.append(Finding("values.multi_cluster_set", _WHERE, FAIL, seen, why, cure))
+    return found
+
+
+def _of_shapes(values: Mapping[str, Any]) -> list[tuple[str, str]]:
+    """Values that are not of the kind that the chart reads."""
+    image = values.get("image") or {}
+    secrets = image.get("imagePullSecrets") or [] if isinstance(image, Mapping) else []
+    told = [
+        (f"{key} is no mapping", "the chart cannot be rendered with it")
+        for key in ("multiCluster", "image")
+        if not isinstance(values.get(key) or {}, Mapping)
+    ]
+    if not isinstance(secrets, list) or any(not isinstance(entry, Mapping) or "name" not in entry for entry in secrets):
+        told.append(("image.imagePullSecrets is no list of entries with a name", "Pods could not be made with it"))
+    return told
+
+
+def _of_contexts(given: Mapping[str, Any], known: Sequence[str]) -> list[tuple[str, str]]:
+    """What is wrong with the contexts that are named."""
     contexts, disabled = _split(given.get("contexts")), _split(given.get("contextsDisabled"))
     told = [
         *_names("contexts", contexts, known),
@@ -24,17 +63,7 @@ def of_values(values: Mapping[str, Any], known: Sequence[str]) -> list[Finding]:
     ]
     if contexts and "kubeConfig" in given and not given["kubeConfig"]:
         told.append(("contexts are set and kubeConfig is empty", "every context would be the control plane itself"))
-    return [
-        Finding(
-            "values.multi_cluster",
-            "control plane",
-            FAIL,
-            f"control_plane_values.multiCluster: {seen}",
-            why,
-            "Leave multiCluster out of control_plane_values: the role sets it from the inventory",
-        )
-        for seen, why in told
-    ]
+    return told
 
 
 def _split(text: Any) -> list[str]:
