@@ -229,8 +229,8 @@ def test_several_findings_are_reported_together(refused: Callable[..., None]) ->
     refused(
         [
             "ansible host: the program helm cannot be run (helm-none-such: no such program). The operator is "
-            "installed by Helm. Install helm 3.17 or newer on the Ansible host, or set kubeblocks_helm_binary to its "
-            "path. [helm.missing]",
+            "installed by Helm. Install helm 3.17 or newer, below 4, on this host, or set kubeblocks_helm_binary to "
+            "its path. [helm.missing]",
             "k8s-7: the placement names 'k8s-7', which is no data plane (they are: k8s-1, k8s-2, k8s-3). KubeBlocks "
             "drops unknown names silently, and the member would never exist. Correct etcd_placement, or add the "
             "context to the group data_plane. [placement.unknown]",
