@@ -51,7 +51,7 @@ build: setup
 	@lab build
 
 killed: setup
-	@KUBEBLOCKS_KILL_EACH=1 bash tests/run.sh killed
+	@bash tests/run.sh killed
 
 soak: setup
 	@bash tests/run.sh soak

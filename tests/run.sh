@@ -31,8 +31,8 @@ e2e() { pytest -q tests/e2e; }
 # The same in two halves: tests that share one lab, and tests that make a lab of their own.
 e2e-shared() { pytest -q tests/e2e/test_[1-4]_*.py; }
 e2e-alone() { pytest -q tests/e2e/test_[05]_*.py; }
-killed() { pytest -q tests/e2e/test_0_killed.py; }
-soak() { pytest -q tests/soak; }
+killed() { pytest -q -s tests/soak/test_killed.py; }
+soak() { pytest -q -s tests/soak/test_soak.py; }
 build() { lab build; }
 
 # Stages that mostly wait for clusters share the time: "one+other" shows one as it goes, and the other when both ended.

@@ -1,17 +1,15 @@
 """``site.yml`` killed (-9) after each task that writes and in each Helm wait: the next run goes on, the last is quiet.
 
 One lab, one chain: every run meets what the one before left when it was killed. ``make killed`` takes a fresh lab for
-each kill, which takes far longer.
+each kill (``tests/soak/test_killed.py``), which takes far longer.
 """
 
 from __future__ import annotations
 
-import os
 import time
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
-
-import pytest
 
 from lab import lifecycle
 from lab.crossing import cross
@@ -35,20 +33,22 @@ KILLS = [
     ("Pod role | Keep the role of database Pods equal to the control plane's", ""),
     ("Keep the Cluster", ""),
 ]
-EACH_ALONE = bool(os.environ.get("KUBEBLOCKS_KILL_EACH"))
 
 
 def _say(_text: str) -> None:
     """The lab's words are not needed here."""
 
 
-@pytest.fixture(scope="module")
-def lab() -> Iterator[Lab]:
-    found = Lab("tkill", range=6)
+@contextmanager
+def fresh(name: str, number: int) -> Iterator[Lab]:
+    """Four empty clusters, taken away at the end."""
+    found = Lab(name, range=number)
     lifecycle.down(found.name, _say)
     lifecycle.up(found, _say)
-    yield found
-    lifecycle.down(found.name, _say)
+    try:
+        yield found
+    finally:
+        lifecycle.down(found.name, _say)
 
 
 def killed(lab: Lab, task: str, seconds: str) -> Played:
@@ -79,14 +79,14 @@ def finishes(lab: Lab) -> None:
     assert set(quiet.changed.values()) == {0}, quiet.output
 
 
-def test_killed_again_and_again(lab: Lab) -> None:
-    for task, seconds in KILLS:
-        if EACH_ALONE:
-            lifecycle.down(lab.name, _say)
-            lifecycle.up(lab, _say)
-        played = killed(lab, task, seconds)
-        assert played.code == -9, f"{task} {seconds}: {played.output}"
-        if EACH_ALONE:
-            finishes(lab)
-        time.sleep(0.2)
-    finishes(lab)
+def kill(lab: Lab, task: str, seconds: str) -> None:
+    played = killed(lab, task, seconds)
+    assert played.code == -9, f"{task} {seconds}: {played.output}"
+
+
+def test_killed_again_and_again() -> None:
+    with fresh("tkill", 6) as lab:
+        for task, seconds in KILLS:
+            kill(lab, task, seconds)
+            time.sleep(0.2)
+        finishes(lab)

@@ -10,11 +10,11 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from probes import WELL, Probes, Seen
 
 from lab import faults
 from lab.cluster import cgroups
 from lab.settings import Lab
+from probes import WELL, Probes, Seen
 from support import play
 
 VICTIM = "k8s-2"
