@@ -100,6 +100,7 @@ def run(call: Call) -> dict[str, Any]:
         },
         "table": table(found, accepted) + not_asked(vantages),
     }
+    call.show(result["table"])
     if blocking:
         lines = "\n".join(f"  {finding}" for finding in blocking)
         count = f"{len(blocking)} finding{'s' if len(blocking) > 1 else ''}"

@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -64,6 +64,11 @@ class Call:
     def warn(self, text: str) -> None:
         if text not in self.warnings:
             self.warnings.append(text)
+
+    def show(self, lines: Iterable[str]) -> None:
+        """A table for the eye, each row a line of its own: a callback may print a result's text on one."""
+        for line in lines:
+            self.say(_scrubbed(line))
 
     def client(self) -> Client:
         """The client of the task's own context."""

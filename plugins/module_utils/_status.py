@@ -42,6 +42,7 @@ def run(call: Call) -> dict[str, Any]:
         for context in places
     }
     samples = [sample for context in places for sample in seen[context]["members"]]
+    call.show(table(seen))
     return {"status_report": {"contexts": seen, "problems": _problems(seen, samples, params)}, "table": table(seen)}
 
 

@@ -50,7 +50,7 @@ def test_check_mode_gives_the_whole_plan_and_writes_nothing(
 
 def test_site_ends_with_one_etcd_over_three_contexts(site: Played) -> None:
     assert site.code == 0, site.output
-    report = site.output[site.output.index("Show the report") :]
+    report = site.output[site.output.index("Look at every context") :]
     rows = re.findall(r"(k8s-\d) +v1\.34\.4 +in use +(etcd-etcd-\d) Running +([0-9a-f]+) +(leader|-) ", report)
     assert [(context, pod) for context, pod, _, _ in rows] == [
         ("k8s-1", "etcd-etcd-0"),

@@ -64,7 +64,7 @@ def test_it_is_refused_where_nobody_said_so(lab: Lab, inventory: Path) -> None:
 def test_where_it_is_said_the_members_are_one_etcd(lab: Lab, inventory: Path) -> None:
     site = play(lab, SITE, *OWN, inventory=inventory)
     assert site.code == 0, site.output
-    report = site.output[site.output.index("Show the report") :]
+    report = site.output[site.output.index("Look at every context") :]
     assert "operator ready, Cluster Running" in report
     assert report.count("in use") == 3
     assert "etcd-etcd-2 Running" in next(line for line in report.splitlines() if line.strip().startswith("own "))

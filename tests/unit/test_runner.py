@@ -148,3 +148,10 @@ def test_how_a_context_is_reached(monkeypatch: pytest.MonkeyPatch, tmp_path: Pat
     monkeypatch.setenv("KUBECONFIG", "/one:/two")
     assert access({"context": "a"}, 3) == Access("a", "/one:/two", 3)
     assert access({"context": "a", "kubeconfig": "/three"}, 3) == Access("a", "/three", 3)
+
+
+def test_a_table_for_the_eye_holds_no_secret() -> None:
+    shown: list[str] = []
+    Call({}, say=shown.append).show(["helm: http://user:s3cretpw@charts.example.net is no repository", "a plain row"])
+    assert shown[0] == "helm: http://*** hidden ***@charts.example.net is no repository"
+    assert shown[1] == "a plain row"
