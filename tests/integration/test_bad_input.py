@@ -71,6 +71,12 @@ def test_two_data_planes_are_one_cluster(api_lab: Lab, tmp_path: Path, refused: 
         f"kubeblocks_kubeconfig={path}",
         inventory=inventory,
     )
+    audit = Audit(api_lab)
+    words = ["-e", f"kubeblocks_kubeconfig={path}", "-e", "target=control role=control_plane"]
+    alone = play(api_lab, "tests/integration/role.yml", *words, inventory=inventory)
+    assert alone.code != 0
+    assert "control: cannot write to this context, and nothing was written: again: k8s-1 and again" in messages(alone)
+    assert audit.writes() == {node.name: [] for node in api_lab.nodes}
 
 
 @pytest.mark.parametrize(("hosts", "listed"), [([], "none"), (["control", "other"], "control, other")])
@@ -87,6 +93,11 @@ def test_not_one_control_plane(
         ],
         inventory=inventory,
     )
+    audit = Audit(api_lab)
+    alone = play(api_lab, "tests/integration/role.yml", "-e", "target=k8s-1 role=data_plane", inventory=inventory)
+    assert alone.code != 0
+    assert "[inventory.control_plane]" in alone.output
+    assert audit.writes() == {node.name: [] for node in api_lab.nodes}
 
 
 def test_one_host_in_both_groups(api_lab: Lab, tmp_path: Path, refused: Callable[..., None]) -> None:
