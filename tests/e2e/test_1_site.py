@@ -149,7 +149,8 @@ def test_a_context_is_not_taken_away_from_the_operator_unasked(pods_lab: Lab, si
     assert refused.code != 0
     assert "[inventory.context_dropped]" in refused.output
     assert "[placement.unknown]" in refused.output
-    assert audit.writes() == {node.name: [] for node in pods_lab.nodes}
+    written = [line for lines in audit.writes().values() for line in lines]
+    assert [line for line in written if "/jobs" not in line] == []  # the kubeconfig would change: a Pod is asked
 
 
 def test_a_short_lived_token_is_renewed_without_a_restart(pods_lab: Lab, site: Played) -> None:
