@@ -7,6 +7,7 @@ import copy
 import json
 import os
 import ssl
+import threading
 import time
 from collections.abc import Sequence
 from contextlib import suppress
@@ -22,7 +23,7 @@ try:
     import urllib3
     from kubernetes import client as kubernetes_client
     from kubernetes import config as kubernetes_config
-    from kubernetes.config.kube_config import KubeConfigMerger
+    from kubernetes.config.kube_config import KubeConfigLoader, KubeConfigMerger
     from kubernetes.stream.ws_client import websocket_call
     from yaml import YAMLError
 
@@ -45,6 +46,10 @@ JSON = "application/json"
 METADATA_LIST = "application/json;as=PartialObjectMetadataList;g=meta.k8s.io;v=v1"
 APPLY = "application/apply-patch+yaml"
 MERGE = "application/merge-patch+json"
+
+
+_READING = threading.Lock()
+_READ: dict[str, tuple[tuple[Any, ...], Any]] = {}  # kubeconfig → the state of its files, what they hold
 
 
 @dataclass(frozen=True)
@@ -245,12 +250,26 @@ def _parsed(data: bytes) -> dict[str, Any] | None:
     return found if isinstance(found, dict) else None
 
 
+def _merged(kubeconfig: str) -> Any:
+    """A kubeconfig, or several joined like ``KUBECONFIG``, as one. Read once for all its contexts: to parse it takes
+    longer than to ask a cluster. Raises what the package kubernetes raises."""
+    paths = [Path(path).expanduser() for path in kubeconfig.split(os.pathsep) if path]
+    state = tuple((str(path), path.stat().st_mtime_ns, path.stat().st_size) for path in paths if path.exists())
+    with _READING:
+        if kubeconfig not in _READ or _READ[kubeconfig][0] != state:
+            _READ[kubeconfig] = (state, KubeConfigMerger(kubeconfig).config)
+        found = _READ[kubeconfig][1]
+    if found is None:
+        raise kubernetes_config.ConfigException(f"there is no kubeconfig {kubeconfig}")
+    return found
+
+
 def _configuration(access: Access) -> Any:
     configuration = kubernetes_client.Configuration()
     try:
-        kubernetes_config.load_kube_config(
-            config_file=access.kubeconfig, context=access.context, client_configuration=configuration
-        )
+        # Nothing is ever written back into the person's kubeconfig: hence no persister.
+        loader = KubeConfigLoader(_merged(access.kubeconfig), active_context=access.context, config_base_path=None)
+        loader.load_and_set(configuration)
     except _UNREADABLE as problem:
         names = contexts_of(access.kubeconfig)
         if access.context in names:
@@ -271,7 +290,7 @@ def contexts_of(kubeconfig: str) -> list[str]:
     if not any(Path(path).expanduser().exists() for path in kubeconfig.split(os.pathsep)):
         return []
     try:
-        merged = KubeConfigMerger(kubeconfig).config
+        merged = _merged(kubeconfig)
         return sorted(context["name"] for context in merged.safe_get("contexts") or [])
     except _UNREADABLE:
         return []
