@@ -42,8 +42,9 @@ def run(call: Call) -> dict[str, Any]:
         for context in places
     }
     samples = [sample for context in places for sample in seen[context]["members"]]
-    call.show(table(seen))
-    return {"status_report": {"contexts": seen, "problems": _problems(seen, samples, params)}, "table": table(seen)}
+    rows = table(seen)
+    call.show(rows)
+    return {"status_report": {"contexts": seen, "problems": _problems(seen, samples, params)}, "table": rows}
 
 
 def _problems(

@@ -25,7 +25,7 @@ from ansible_collections.kubeblocks.multicluster.plugins.module_utils._runner im
 
 _SECONDS = 12.0  # for the probe to start and to answer
 _CONTAINER = "etcd"
-# Any answer of the API server counts, also one that wants to know who asks: the probe has no credential.
+# Any answer of the API server counts, also one that wants to know who asks: the probe has no credential of its own.
 _ANSWERED = ("(Unauthorized)", "(Forbidden)")
 _REACH = """
 ask() {
