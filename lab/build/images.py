@@ -10,7 +10,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from lab.build.programs import ETCD_VERSION, KUBEBLOCKS_VERSION, program
+from lab.build.programs import ETCD_VERSION, KUBEBLOCKS_VERSION, METALLB_VERSION, program
 from lab.build.store import Say, build_once, content_key, stored
 from lab.build.tools import tools
 from lab.system import run
@@ -77,6 +77,17 @@ ALL = (
         lambda: {"dataprotection": program("kubeblocks", "dataprotection")},
         NOBODY,
         ("/dataprotection",),
+    ),
+    Image(
+        f"metallb/controller:v{METALLB_VERSION}",
+        lambda: {"controller": program("metallb", "controller")},
+        NOBODY,
+        ("/controller",),
+    ),
+    Image(
+        f"metallb/speaker:v{METALLB_VERSION}",
+        lambda: {"speaker": program("metallb", "speaker")},
+        entrypoint=("/speaker",),
     ),
 )
 

@@ -15,6 +15,7 @@ MODULES = Path(__file__).parent.parent / "go"
 KUBERNETES_VERSION = "1.34.4"
 KUBEBLOCKS_VERSION = "1.0.2"
 ETCD_VERSION = "3.6.5"
+METALLB_VERSION = "0.16.1"
 
 _VERSION_PACKAGE = "k8s.io/component-base/version"
 
@@ -50,6 +51,7 @@ ALL = {
                 for program in ("manager", "dataprotection", "kbagent")
             },
         ),
+        Module("metallb", {program: f"go.universe.tf/metallb/{program}" for program in ("controller", "speaker")}),
         Module(
             "kubernetes",
             {"kubernetes": "."},
