@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -12,11 +13,27 @@ from lab.build.programs import ALL, MODULES, download, go_environment, program, 
 from lab.build.store import Say, build_once, content_key, stored
 from lab.system import run
 
+
+@dataclass(frozen=True)
+class Source:
+    """API packages, and the Go module below ``lab/go`` that says in which version."""
+
+    module: str
+    packages: tuple[str, ...]
+
+
 _GROUPS = ("apps", "dataprotection", "experimental", "extensions", "operations", "parameters", "trace", "workloads")
-# Output file → the API packages whose kinds it holds. Snapshots are the cluster's own, as on most real clusters.
-PACKAGES = {
-    "kubeblocks_crds.yaml": tuple(f"github.com/apecloud/kubeblocks/apis/{group}/..." for group in _GROUPS),
-    "snapshot_crds.yaml": ("github.com/kubernetes-csi/external-snapshotter/client/v6/apis/volumesnapshot/...",),
+# Output file → where its kinds come from. Snapshots are the cluster's own, as on most real clusters.
+SOURCES = {
+    "kubeblocks_crds.yaml": Source(
+        "kubeblocks", tuple(f"github.com/apecloud/kubeblocks/apis/{group}/..." for group in _GROUPS)
+    ),
+    "snapshot_crds.yaml": Source(
+        "kubeblocks", ("github.com/kubernetes-csi/external-snapshotter/client/v6/apis/volumesnapshot/...",)
+    ),
+    "metallb_crds.yaml": Source(
+        "metallb", tuple(f"go.universe.tf/metallb/api/{version}" for version in ("v1beta1", "v1beta2"))
+    ),
 }
 _GENERATOR = "crd:maxDescLen=0,generateEmbeddedObjectMeta=true"
 # The API server wants this on every CRD of a *.k8s.io group; controller-gen does not know it.
@@ -29,26 +46,34 @@ def kubeblocks_crds() -> Path:
 
 
 def snapshot_crds() -> list[dict[str, Any]]:
-    path = stored("crds", "crds", _key()) / "snapshot_crds.yaml"
-    return list(yaml.load_all(path.read_text(), Loader=yaml.CSafeLoader))
+    return _read("snapshot_crds.yaml")
+
+
+def metallb_crds() -> list[dict[str, Any]]:
+    return _read("metallb_crds.yaml")
+
+
+def _read(name: str) -> list[dict[str, Any]]:
+    return list(yaml.load_all((stored("crds", "crds", _key()) / name).read_text(), Loader=yaml.CSafeLoader))
 
 
 def build_crds(say: Say) -> Path:
     def make(folder: Path) -> None:
-        download(ALL["kubeblocks"])
-        for file_name, packages in PACKAGES.items():
-            _generate(folder / file_name, packages)
+        for module in dict.fromkeys(source.module for source in SOURCES.values()):
+            download(ALL[module])
+        for file_name, source in SOURCES.items():
+            _generate(folder / file_name, source)
 
     return build_once("crds", "crds", _key(), make, say)
 
 
-def _generate(target: Path, packages: tuple[str, ...]) -> None:
+def _generate(target: Path, source: Source) -> None:
     parts = target.with_suffix(".d")
-    command = [str(program("crds", "controller-gen")), _GENERATOR, *(f"paths={path}" for path in packages)]
+    command = [str(program("crds", "controller-gen")), _GENERATOR, *(f"paths={path}" for path in source.packages)]
     run(
         [*command, f"output:crd:dir={parts}"],
         what=f"generate {target.name}",
-        cwd=MODULES / "kubeblocks",
+        cwd=MODULES / source.module,
         env=dict(go_environment(), HOME=os.environ.get("HOME", "/root")),
     )
     documents = [yaml.load(path.read_text(), Loader=yaml.CSafeLoader) for path in sorted(parts.glob("*.yaml"))]
@@ -62,4 +87,5 @@ def _generate(target: Path, packages: tuple[str, ...]) -> None:
 
 
 def _key() -> str:
-    return content_key([sources_key("kubeblocks"), sources_key("crds"), _GENERATOR, repr(PACKAGES), repr(_APPROVAL)])
+    modules = dict.fromkeys(["crds", *(source.module for source in SOURCES.values())])
+    return content_key([*map(sources_key, modules), _GENERATOR, repr(SOURCES), repr(_APPROVAL)])

@@ -1,8 +1,9 @@
-"""``lab build``: packages, programs, CRDs, tools, images, in that order."""
+"""``lab build``: packages, programs, tools, CRDs, charts, images, in that order."""
 
 from __future__ import annotations
 
 from lab.build import images, programs
+from lab.build.charts import build_charts
 from lab.build.crds import build_crds
 from lab.build.store import Say
 from lab.build.tools import build_tools
@@ -19,5 +20,6 @@ def build_everything(say: Say) -> None:
         programs.build(module, say)
     build_tools(say)
     build_crds(say)
+    build_charts(say)
     for image in images.ALL:
         images.build_image(image, say)
