@@ -7,12 +7,13 @@ from pathlib import Path
 
 import yaml
 
+from lab.build.charts import metallb_chart
 from lab.build.crds import kubeblocks_crds
 from lab.build.images import REGISTRY
 from lab.build.programs import ETCD_VERSION
 from lab.build.tools import tools
 from lab.cluster import pki
-from lab.settings import CONTROL, Lab, write_atomically
+from lab.settings import CONTROL, Lab, Node, write_atomically
 
 CHARTS = Path(__file__).parent / "charts"
 
@@ -24,10 +25,10 @@ def write(lab: Lab) -> None:
     merged |= {key: [part[key][0] for part in parts] for key in ("clusters", "users", "contexts")}
     write_atomically(lab.kubeconfig, json.dumps(merged, indent=1), 0o600)
     (lab.inventory / "group_vars" / "all").mkdir(parents=True, exist_ok=True)
-    contexts = [node.name for node in lab.nodes]
+    control, *planes = lab.nodes
     hosts = {
-        "control_plane": {"hosts": {contexts[0]: None}},
-        "data_plane": {"hosts": dict.fromkeys(contexts[1:])},
+        "control_plane": {"hosts": {control.name: None}},
+        "data_plane": {"hosts": {node.name: _host_variables(node) for node in planes}},
     }
     _write_yaml(lab, "hosts.yml", hosts)
     _write_yaml(lab, "group_vars/all/ansible.yml", _connection())
@@ -36,6 +37,10 @@ def write(lab: Lab) -> None:
 
 def _write_yaml(lab: Lab, name: str, content: object) -> None:
     write_atomically(lab.inventory / name, yaml.safe_dump(content, sort_keys=False, explicit_start=True))
+
+
+def _host_variables(node: Node) -> dict[str, object] | None:
+    return {"lab_pool": [node.pool]} if node.pool else None
 
 
 def _connection() -> dict[str, object]:
@@ -52,6 +57,7 @@ def _variables(lab: Lab) -> dict[str, object]:
         "kubeblocks_helm_binary": str(tools() / "helm"),
         "kubeblocks_chart_ref": str(CHARTS / "kubeblocks"),
         "kubeblocks_etcd_chart_ref": str(CHARTS / "etcd"),
+        "load_balancer_chart_ref": str(metallb_chart()),
         "kubeblocks_crds": str(kubeblocks_crds()),
         "kubeblocks_image_registry": REGISTRY,
         "etcd_version": ETCD_VERSION,

@@ -64,6 +64,14 @@ class Node:
         return str(ipaddress.ip_network(self.service_network)[1])
 
     @property
+    def pool(self) -> str | None:
+        """Eight addresses of the lab's network for load balancers; API servers alone have nobody to answer on them."""
+        if self.profile == "servers":
+            return None
+        network, first = host_network(self.range), 100 + 8 * self.index
+        return f"{network[first]}-{network[first + 7]}"
+
+    @property
     def server(self) -> str:
         return f"https://{self.address}:{API_PORT}"
 

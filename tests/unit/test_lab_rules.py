@@ -90,6 +90,28 @@ def test_every_address_is_of_its_own_network_and_nobody_elses() -> None:
             assert node.server == f"https://{node.address}:{API_PORT}"
 
 
+def pool(first_and_last: str) -> set[str]:
+    first, last = map(ipaddress.IPv4Address, first_and_last.split("-"))
+    return {str(ipaddress.IPv4Address(number)) for number in range(int(first), int(last) + 1)}
+
+
+def test_every_cluster_has_eight_addresses_for_load_balancers_that_are_nobody_elses() -> None:
+    for lab in all_labs():
+        pools = [pool(node.pool) for node in lab.nodes if node.pool]
+        taken = {lab.host_address, lab.mesh_address, *(node.address for node in lab.nodes)}
+        assert [len(addresses) for addresses in pools] == [8] * 15
+        assert len(taken.union(*pools)) == len(taken) + 8 * 15
+        usable = {str(address) for address in host_network(lab.range).hosts()}
+        assert usable >= taken.union(*pools)
+
+
+def test_the_pools_literally() -> None:
+    found = [node.pool for node in Lab(range=1, data_planes=14, profile="api").nodes]
+    assert found[::14] == ["172.31.249.100-172.31.249.107", "172.31.249.212-172.31.249.219"]
+    servers = Lab(data_planes=MAX_DATA_PLANES["servers"], profile="servers")
+    assert {node.pool for node in servers.nodes} == {None}
+
+
 def test_no_two_names_of_all_labs_meet_and_interfaces_fit() -> None:
     labs = all_labs()
     nodes = [node for lab in labs for node in lab.nodes]
