@@ -6,7 +6,8 @@ import os
 import re
 import shutil
 import subprocess
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 
 from lab.settings import LabError
@@ -16,10 +17,12 @@ GO_AT_LEAST = (1, 25)
 # Debian package → a file that it brings.
 PACKAGES = {
     "bash-static": "/bin/bash-static",
+    "bind9-utils": "/usr/bin/named-checkzone",
     "busybox-static": "/bin/busybox",
     "conntrack": "/usr/sbin/conntrack",
     "containerd": "/usr/bin/containerd",
     "containernetworking-plugins": "/usr/lib/cni/ptp",
+    "haproxy": "/usr/sbin/haproxy",
     "iproute2": "/sbin/ip",
     "iptables": "/usr/sbin/iptables-restore",
     "iputils-ping": "/bin/ping",
@@ -28,6 +31,8 @@ PACKAGES = {
     "runc": "/usr/sbin/runc",
     "util-linux": "/usr/bin/unshare",
 }
+# Debian asks this program before it starts the service of a package.
+POLICY = Path("/usr/sbin/policy-rc.d")
 
 
 def run(
@@ -103,13 +108,30 @@ def install_packages() -> list[str]:
         raise LabError(f"these programs are missing: {', '.join(missing)}. This is no Debian: install them by hand")
     env = dict(os.environ, DEBIAN_FRONTEND="noninteractive")
     run(["apt-get", "update"], what="read Debian's package lists", env=env)
-    # Debian starts services as it installs them; the lab runs its own containerd and wants no other.
     command = ["apt-get", "install", "-y", "--no-install-recommends", *missing]
-    run(command, what=f"install {', '.join(missing)}", env=dict(env, RUNLEVEL="1"))
+    with no_services_started():
+        run(command, what=f"install {', '.join(missing)}", env=dict(env, RUNLEVEL="1"))
     still = missing_packages()
     if still:
         raise LabError(f"apt-get ended well, yet these are still missing: {', '.join(still)}")
     return missing
+
+
+@contextmanager
+def no_services_started() -> Iterator[None]:
+    """The lab wants programs, and no containerd or HAProxy of the machine; systemd does not look at RUNLEVEL.
+
+    A policy that the machine has already stays. Ours has no force once this process is gone, however it ended.
+    """
+    if POLICY.exists():
+        yield
+        return
+    POLICY.write_text(f"#!/bin/sh\n# lab build installs packages.\n[ -d /proc/{os.getpid()} ] || exit 0\nexit 101\n")
+    POLICY.chmod(0o755)
+    try:
+        yield
+    finally:
+        POLICY.unlink()
 
 
 def require_go() -> None:

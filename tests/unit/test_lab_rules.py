@@ -7,6 +7,7 @@ import itertools
 import os
 import re
 import stat
+import subprocess
 import threading
 import time
 from pathlib import Path
@@ -14,6 +15,7 @@ from typing import Any
 
 import pytest
 
+from lab import system
 from lab.build.store import build_once, content_key, stored
 from lab.faults import KINDS, Fault
 from lab.mesh import GLOBAL, MANAGER, SHARED, exported, wanted
@@ -280,6 +282,35 @@ def test_each_cluster_gets_the_backends_of_the_others_and_no_more() -> None:
     portless = {("etcd", "one"): [{**piece("one", "10.1.0.1"), "ports": None}]}
     assert wanted("a", {"a": {("etcd", "one"): []}, "b": portless})["etcd", "one-mesh-b-0"]["ports"] == []
     assert exported([service("one", everywhere="true")], [body]) == {("etcd", "one"): []}  # it is not passed on
+
+
+# Packages
+
+
+def asked(policy: Path) -> int:
+    """What Debian is told before it starts a service: 0 yes, 101 no."""
+    return subprocess.run([policy, "haproxy", "start"], check=False).returncode
+
+
+def test_no_service_starts_while_packages_are_installed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    policy = tmp_path / "policy-rc.d"
+    monkeypatch.setattr(system, "POLICY", policy)
+    with system.no_services_started():
+        assert asked(policy) == 101
+        left = policy.read_text()
+    assert not policy.exists()
+    policy.write_text(left.replace(f"/proc/{os.getpid()} ", "/proc/gone "))  # as after a build that was killed
+    policy.chmod(0o755)
+    assert asked(policy) == 0
+
+
+def test_a_policy_that_the_machine_has_stays(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    policy = tmp_path / "policy-rc.d"
+    policy.write_text("of the machine")
+    monkeypatch.setattr(system, "POLICY", policy)
+    with system.no_services_started():
+        pass
+    assert policy.read_text() == "of the machine"
 
 
 # The store of builds
