@@ -28,8 +28,9 @@ TESTS_OF_RULES = {
 PLACEMENT, MEMBERS, FINDINGS, IDENTITY, FATE, SPREAD, VERSIONS, ADDRESSES, LIFE, VALUES, REMAINS, VANTAGE = (
     f"{COLLECTION}._rules.{name}" for name in TESTS_OF_RULES
 )
-CREDENTIALS = f"{COLLECTION}._credentials"
-TESTS = {f"{COLLECTION}._rules.{name}": tests for name, tests in TESTS_OF_RULES.items()} | {CREDENTIALS: "credentials"}
+CREDENTIALS, RENDER = f"{COLLECTION}._credentials", f"{COLLECTION}._render"
+TESTS = {f"{COLLECTION}._rules.{name}": tests for name, tests in TESTS_OF_RULES.items()}
+TESTS |= {CREDENTIALS: "credentials", RENDER: "render"}
 
 # Mutation of a module's text: what stands there, what comes instead. Expectation: test and case of its table.
 Mutation = tuple[str, str, str, str, Any]
@@ -42,6 +43,7 @@ APART, FOR_ONE = "declared.get(one) != declared.get(other)", "one zone, declared
 IN_ANOTHERS, IN_THEIR_OWN = "nodes: in another's pod network", "nodes: in their own pod network"
 NO_NAME = "inventory: a name that no Secret can hold"
 RENEWAL = "test_when_a_token_is_minted_anew"
+NO_TWINS = "test_no_two_servers_of_haproxy_have_one_name"
 
 MUTATIONS: list[Mutation] = [
     # From inside
@@ -247,6 +249,27 @@ MUTATIONS: list[Mutation] = [
     (CREDENTIALS, "left * 3 < life", "left * 2 < life", RENEWAL, "a second more than a third"),
     (CREDENTIALS, "left * 3 < life", "left * 4 < life", RENEWAL, "a second less than a third"),
     (CREDENTIALS, 'claims["exp"] - claims.get("iat", 0)', 'claims["exp"]', RENEWAL, "new"),
+    # Where clients find etcd
+    (RENDER, ', key=lambda endpoint: not endpoint["reached"]', ', key=lambda _: ""', "test_env", "one not reached"),
+    (RENDER, "if _family(host) == 6", "if False", "test_env", "IPv6 too"),
+    (RENDER, "if _family(host) == 6", "if False", "test_haproxy", "IPv6 too"),
+    (RENDER, '== "https" else []', '== "http" else []', "test_haproxy", "https"),
+    (RENDER, "itertools.count(2)", "itertools.count(1)", NO_TWINS, None),
+    (RENDER, "if text not in found", "if True", NO_TWINS, None),
+    (RENDER, '"STATIC" if all(', '"STATIC" if any(', "test_envoy", "a DNS name"),
+    (RENDER, '"STATIC" if all(', '"STRICT_DNS" if all(', "test_envoy", "three"),
+    (RENDER, '[endpoint for endpoint in endpoints if endpoint["reached"]]', "endpoints", "test_dns", "one not reached"),
+    (RENDER, '0 if endpoint["leader"] else 10', "10", "test_dns", "https"),
+    (RENDER, '"_etcd-client-ssl" if', '"_etcd-client" if', "test_dns", "https"),
+    (RENDER, "target = label if", "target = label if True or", "test_dns", "a DNS name"),
+    (RENDER, "addresses or list(records)[:1]", "list(records)", "test_dns", "a DNS name"),
+    (RENDER, "addresses or list(records)[:1]", "addresses", "test_dns", "DNS names only"),
+    (RENDER, "dict.fromkeys(", "list(", "test_dns", "one host"),
+    (RENDER, '"true" if endpoint["reached"] else "false"', '"true"', "test_kubernetes", "one not reached"),
+    (RENDER, '(_family(endpoint["host"]), endpoint["port"])', '(4, endpoint["port"])', "test_kubernetes", "IPv6 too"),
+    (RENDER, '(_family(endpoint["host"]), endpoint["port"])', "(4, 30001)", "test_kubernetes", "ports"),
+    (RENDER, "address.is_loopback or ", "", "test_kubernetes", "on this machine"),
+    (RENDER, "or address.is_link_local ", "", "test_kubernetes", "on this machine"),
 ]
 
 
