@@ -145,7 +145,10 @@ def _until(condition: Callable[[], bool], deadline: float, complaint: str, node:
 
 
 def import_images(node: Node) -> None:
-    """Load the images that the node's containerd does not hold yet; nothing to do without a containerd."""
+    """Load the images that the node's containerd does not hold yet; nothing to do without a containerd.
+
+    They are unpacked where and when a container first needs them: no node runs all of them.
+    """
     if node.profile != "pods":
         return
     marks = node.data / "images"
@@ -154,6 +157,7 @@ def import_images(node: Node) -> None:
         mark = marks / archive.parent.name
         if mark.exists():
             continue
-        command = ["ctr", "--address", str(containerd_socket(node)), "--namespace", "k8s.io", "images", "import"]
-        run([*command, str(archive)], what=f"import image {archive.parent.name} on {node.name}")
+        command = ["ctr", "--address", str(containerd_socket(node)), "--namespace", "k8s.io"]
+        command += ["images", "import", "--no-unpack", str(archive)]
+        run(command, what=f"import image {archive.parent.name} on {node.name}")
         mark.touch()
