@@ -24,10 +24,15 @@ TESTS_OF_RULES = {
     "values": "conditions",
     "remains": "conditions",
     "vantage": "vantage",
+    "exposure": "exposure",
+    "services": "exposure",
+    "endpoints": "exposure",
+    "pools": "exposure",
 }
-PLACEMENT, MEMBERS, FINDINGS, IDENTITY, FATE, SPREAD, VERSIONS, ADDRESSES, LIFE, VALUES, REMAINS, VANTAGE = (
+PLACEMENT, MEMBERS, FINDINGS, IDENTITY, FATE, SPREAD, VERSIONS, ADDRESSES, LIFE, VALUES, REMAINS, VANTAGE, *MORE = (
     f"{COLLECTION}._rules.{name}" for name in TESTS_OF_RULES
 )
+EXPOSURE, SERVICES, ENDPOINTS, POOLS = MORE
 CREDENTIALS, RENDER = f"{COLLECTION}._credentials", f"{COLLECTION}._render"
 TESTS = {f"{COLLECTION}._rules.{name}": tests for name, tests in TESTS_OF_RULES.items()}
 TESTS |= {CREDENTIALS: "credentials", RENDER: "render"}
@@ -42,6 +47,7 @@ FATES, SHARED = "test_failure_domains", "spread: two share a domain"
 APART, FOR_ONE = "declared.get(one) != declared.get(other)", "one zone, declared for one"
 IN_ANOTHERS, IN_THEIR_OWN = "nodes: in another's pod network", "nodes: in their own pod network"
 NO_NAME = "inventory: a name that no Secret can hold"
+MEMBERS_FOUND = "test_members_and_their_addresses"
 RENEWAL = "test_when_a_token_is_minted_anew"
 NO_TWINS = "test_no_two_servers_of_haproxy_have_one_name"
 
@@ -239,6 +245,80 @@ MUTATIONS: list[Mutation] = [
     (REMAINS, "provisioner not in drivers", "True", FOUND, "provisioner: driver there"),
     (REMAINS, "provisioner not in drivers", "not drivers", FOUND, "provisioner: driver missing"),
     (REMAINS, "if not operator or not excess:", "if not operator:", FOUND, "excess: none"),
+    # Load balancers, Services, addresses
+    (EXPOSURE, "    if shared:", "    if False:", FOUND, "balancers: one for all"),
+    (EXPOSURE, '"vke" in clouds and VKE', "VKE", FOUND, "balancers: nothing asked"),
+    (EXPOSURE, "VKE_SUBNET not in extra", "True", FOUND, "balancers: vke with a subnet"),
+    (EXPOSURE, "scope == INTERNET and PLAIN", "PLAIN", FOUND, "balancers: nothing asked"),
+    (EXPOSURE, "and PLAIN not in accepted", "and not accepted", FOUND, "balancers: another thing accepted"),
+    (EXPOSURE, "scope == INTERNET or any", "any", "test_what_is_the_internet", "asked for"),
+    (
+        EXPOSURE,
+        "or any(_is_global(address) for address in addresses)",
+        "",
+        "test_what_is_the_internet",
+        "one of version 6",
+    ),
+    (EXPOSURE, "{**dict(presets), **extra}", "{**extra, **dict(presets)}", "test_what_is_given_by_hand_wins", None),
+    (
+        POOLS,
+        "        if _touch(ours, theirs):",
+        "        if one != other and _touch(ours, theirs):",
+        FOUND,
+        "pools: twice in one",
+    ),
+    (POOLS, '("service", "service_networks")', '("service", "none")', FOUND, "pools: around a service network"),
+    (POOLS, '+ ([f"holds', '+ ([][:0] and [f"holds', FOUND, "pools: holds a node"),
+    (POOLS, "not pools or load_balancer_class", "load_balancer_class", FOUND, "rivals: no pool asked for"),
+    (POOLS, "not pools or load_balancer_class", "not pools", FOUND, "rivals: a class of its own"),
+    (POOLS, "if provider.startswith(_CLOUDS)", "if provider", FOUND, "rivals: no node says whose it is"),
+    (SERVICES, "% len(self.placement)", "% 1", "test_which_services_there_are", "more members than contexts"),
+    (
+        SERVICES,
+        "if here or exposure.kind == MESH",
+        "if here",
+        "test_which_services_there_are",
+        "no member here, but a mesh",
+    ),
+    (SERVICES, "if here or exposure.kind == MESH", "if True", "test_which_services_there_are", "no member here"),
+    (SERVICES, "exposure.kind == NONE or", "exposure.kind == MESH or", "test_which_services_there_are", "a mesh"),
+    (
+        SERVICES,
+        '"labels": {OWN',
+        '"labels": {**database.labels, OWN',
+        "test_no_service_of_ours_is_counted_by_kubeblocks",
+        None,
+    ),
+    (
+        ENDPOINTS,
+        "and CLIENT_PORT in rules.ports_of(service)",
+        "",
+        MEMBERS_FOUND,
+        "a peer without the client port leads no client",
+    ),
+    (
+        ENDPOINTS,
+        'service["spec"]["selector"][rules.POD_NAME] == pod and',
+        "",
+        MEMBERS_FOUND,
+        "mirrored peers count where their member is",
+    ),
+    (ENDPOINTS, "    if not found:", "    if False:", MEMBERS_FOUND, "etcd itself says where a silent one is"),
+    (
+        ENDPOINTS,
+        'not (member["leader"] and is_reached(member))',
+        'not member["leader"]',
+        "test_the_leader_comes_first_then_who_is_reached",
+        None,
+    ),
+    (
+        ENDPOINTS,
+        "if not now or set(said) <= set(now)",
+        "if set(said) <= set(now)",
+        "test_an_address_that_moved_is_named",
+        None,
+    ),
+    (ENDPOINTS, 'vantage in ("", place)', "True", "test_the_first_address_that_is_reached_is_rendered", None),
     # Tokens
     (CREDENTIALS, 'if not claims.get("exp")', 'if "exp" not in claims', RENEWAL, "expiry zero"),
     (CREDENTIALS, "if owner != account_uid:", "if False:", RENEWAL, "another account's"),
