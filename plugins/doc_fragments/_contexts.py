@@ -37,6 +37,36 @@ options:
       failure_domain:
         description: What this context shares its fate with, where that is coarser than the context.
         type: str
+      pools:
+        description: Ranges of addresses that load balancers of this context are given.
+        type: list
+        elements: str
+        default: []
+      clients:
+        description: How clients are to reach the members in this context.
+        type: dict
+        default: {}
+        suboptions:
+          exposure:
+            description: How clients come in.
+            type: str
+            default: none
+            choices: [none, node_port, load_balancer, mesh]
+          clouds:
+            description: Clouds whose annotations a load balancer carries.
+            type: list
+            elements: str
+            default: []
+            choices: [ack, vke, aws, gke, aks]
+          scope:
+            description: Whether load balancers have internal addresses or those of the internet.
+            type: str
+            default: internal
+            choices: [internal, internet]
+          annotations:
+            description: Annotations of load balancers beside those of the clouds.
+            type: dict
+            default: {}
       may_be_control_plane:
         description: Whether this data plane may be the control plane's own cluster.
         type: bool

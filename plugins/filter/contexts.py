@@ -23,9 +23,21 @@ def _place(name: str, plane: str, variables: Mapping[str, Any]) -> dict[str, Any
             found[option] = value
     if variables.get("failure_domain"):
         found["failure_domain"] = variables["failure_domain"]
+    if plane == "data":
+        found |= _load_balancers(variables)
     if plane == "data" and boolean(variables.get("kubeblocks_control_plane_is_data_plane", False), strict=False):
         found["may_be_control_plane"] = True
     return found
+
+
+def _load_balancers(variables: Mapping[str, Any]) -> dict[str, Any]:
+    """What the host's variables say of load balancers; only what is there, the modules know the defaults."""
+    names = {"client_exposure": "exposure", "clouds": "clouds", "scope": "scope", "annotations": "annotations"}
+    clients = {
+        option: variables[f"endpoints_{name}"] for name, option in names.items() if variables.get(f"endpoints_{name}")
+    }
+    pools = variables.get("load_balancer_addresses")
+    return ({"pools": list(pools)} if pools else {}) | ({"clients": clients} if clients else {})
 
 
 class FilterModule:

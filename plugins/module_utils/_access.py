@@ -151,7 +151,8 @@ def data_plane_rights(
     for namespace in sorted(set(namespaces)):
         needed += _rights("", "pods", ("list",), namespace=namespace)
         needed += [Right(verb, "", "pods", "exec", namespace=namespace) for verb in ("get", "create")]
-        needed += _rights("", "services", ("list",), namespace=namespace)
+        needed += _rights("", "services", ("list", "get", "create", "patch", "delete"), namespace=namespace)
+        needed += _rights("", "events", ("list",), namespace=namespace)
         needed += _rights("", "persistentvolumeclaims", ("list",), namespace=namespace)
     needed.append(Right("create", "", "serviceaccounts", "token", namespace=operator_namespace))
     needed += _rights("", "serviceaccounts", ("get",), namespace=operator_namespace)
@@ -210,6 +211,20 @@ def chart_rights(objects: Iterable[Mapping[str, Any]], namespace: str) -> list[R
             role = body["roleRef"]
             needed.append(Right("bind", _RBAC, plural_of(role["kind"]), name=role["name"], namespace=where))
         needed += _rights(group, plural_of(kind), verbs, namespace=where)
+    return all_of(needed)
+
+
+def load_balancer_rights(objects: Iterable[Mapping[str, Any]], namespace: str) -> list[Right]:
+    """What MetalLB's release and its configuration need in a data plane; ``objects``: its chart's."""
+    needed = chart_rights(objects, namespace)
+    for resource in ("ipaddresspools", "bgppeers", "l2advertisements", "bgpadvertisements"):
+        verbs = ("get", "list", "create", "patch", "delete")
+        needed += _rights("metallb.io", resource, verbs, namespace=namespace)
+    needed += _rights("metallb.io", "configurationstates", ("list",), namespace=namespace)
+    needed += _rights("", "secrets", ("get", "list", "create", "update", "patch", "delete"), namespace=namespace)
+    needed += _rights("", "pods", ("list",), namespace=namespace)
+    needed += _rights("coordination.k8s.io", "leases", ("get", "create", "update"), namespace=namespace)
+    needed += _rights("cilium.io", "ciliumloadbalancerippools", ("list",))
     return all_of(needed)
 
 

@@ -10,6 +10,17 @@ from typing import Any
 from ansible_collections.kubeblocks.multicluster.plugins.module_utils._kube.client import Client
 from ansible_collections.kubeblocks.multicluster.plugins.module_utils._kube.errors import Failed
 from ansible_collections.kubeblocks.multicluster.plugins.module_utils._kube.objects import path_of, plan
+from ansible_collections.kubeblocks.multicluster.plugins.module_utils._rules.exposure import (
+    CLOUDS,
+    GLOBAL,
+    INTERNAL,
+    LOAD_BALANCER,
+    MESH,
+    PEER_EXPOSURES,
+    SCOPES,
+    annotations_of,
+    of_load_balancers,
+)
 from ansible_collections.kubeblocks.multicluster.plugins.module_utils._rules.spread import of_names, of_number
 from ansible_collections.kubeblocks.multicluster.plugins.module_utils._runner import AUTH_SPEC, Call
 
@@ -26,10 +37,17 @@ SPEC: dict[str, Any] = {
     "storage_class": {"type": "str", "default": ""},
     "resources": {"type": "dict", "default": {}},
     "termination_policy": {"type": "str", "default": "Delete", "choices": ["DoNotTerminate", "Delete", "WipeOut"]},
-    "peer_annotations": {"type": "dict", "default": {"service.cilium.io/global": "true"}},
+    "peer_exposure": {"type": "str", "default": MESH, "choices": list(PEER_EXPOSURES)},
+    "peer_clouds": {"type": "list", "elements": "str", "default": [], "choices": list(CLOUDS)},
+    "peer_scope": {"type": "str", "default": INTERNAL, "choices": list(SCOPES)},
+    "peer_annotations": {"type": "dict"},
+    "accept": {"type": "list", "elements": "str", "default": []},
     "wait_timeout": {"type": "int", "default": 120},
 }
 PLACEMENT = "apps.kubeblocks.io/multi-cluster-placement"
+# A Service only where its member lives: mirrored, an arbitrary cluster's address would count.
+_UNIQUE = {"apps.kubeblocks.io/multi-cluster-service-placement": "unique"}
+_SERVICE_TYPES = {MESH: "ClusterIP", LOAD_BALANCER: "LoadBalancer"}
 _DEFINITIONS = "/apis/apps.kubeblocks.io/v1/componentdefinitions"
 
 
@@ -41,13 +59,12 @@ def cluster_of(params: Mapping[str, Any]) -> dict[str, Any]:
     }
     if params["storage_class"]:
         claim["storageClassName"] = params["storage_class"]
-    peer = {"name": "peer", "podService": True, "serviceType": "ClusterIP", "annotations": params["peer_annotations"]}
     component = {
         "name": "etcd",
         "componentDef": params["definition"],
         "replicas": params["replicas"],
         "volumeClaimTemplates": [{"name": "data", "spec": claim}],
-        "services": [peer],
+        "services": [_peer(params)],
     }
     if params["version"]:
         component["serviceVersion"] = params["version"]
@@ -65,11 +82,27 @@ def cluster_of(params: Mapping[str, Any]) -> dict[str, Any]:
     }
 
 
+def _peer(params: Mapping[str, Any]) -> dict[str, Any]:
+    """One Service for each member, through which the others reach it."""
+    exposure, extra = params["peer_exposure"], params["peer_annotations"]
+    if exposure == MESH:
+        annotations = GLOBAL if extra is None else extra
+    else:
+        annotations = annotations_of(params["peer_clouds"], params["peer_scope"], extra or {}) | _UNIQUE
+    return {
+        "name": "peer",
+        "podService": True,
+        "serviceType": _SERVICE_TYPES[exposure],
+        "annotations": {key: str(value) for key, value in annotations.items()},
+    }
+
+
 def run(call: Call) -> dict[str, Any]:
     """Create the Cluster or bring it to what is asked for, once its definition can be used."""
     params, client = call.params, call.client()
     found = client.get(path_of(cluster_of(params)))
     wanted = cluster_of({**params, "placement": _placement(params, found)})
+    _refuse_exposure(params)
     _refuse_unsafe(client, found, wanted)
     if found is None and params["data_planes"]:
         impossible = of_names(_placement(params, None), params["data_planes"]) + of_number(params["replicas"])
@@ -102,6 +135,15 @@ def _placement(params: Mapping[str, Any], found: Mapping[str, Any] | None) -> li
     return asked or params["data_planes"]
 
 
+def _refuse_exposure(params: Mapping[str, Any]) -> None:
+    if params["peer_exposure"] != LOAD_BALANCER:
+        return
+    asked = (params["peer_clouds"], params["peer_scope"], params["peer_annotations"] or {})
+    refused = of_load_balancers(f"Cluster {params['namespace']}/{params['name']}", *asked, params["accept"])
+    if refused:
+        raise Failed("\n".join(str(finding) for finding in refused))
+
+
 def _refuse_unsafe(client: Client, found: Mapping[str, Any] | None, wanted: Mapping[str, Any]) -> None:
     """A living member is never moved or doubled by editing the Cluster."""
     if found is None:
@@ -128,6 +170,19 @@ def _refuse_unsafe(client: Client, found: Mapping[str, Any] | None, wanted: Mapp
             f"{where}: it has {replicas['etcd']} members, and {asked} are asked for. Raising or lowering the number "
             "alone does not make members of one etcd across clusters. Set etcd_replicas to what it is."
         )
+    types = [_type_of_peers(body) for body in (found, wanted)]
+    if types[0] != types[1]:
+        raise Failed(
+            f"{where}: its peer Services are of type {types[0]}, and {types[1]} is asked for. The members know each "
+            "other by these addresses, so all would be lost to each other at once. Set etcd_peer_exposure to what it "
+            "is."
+        )
+
+
+def _type_of_peers(cluster: Mapping[str, Any]) -> str:
+    component = next(entry for entry in cluster["spec"]["componentSpecs"] if entry["name"] == "etcd")
+    types = [entry.get("serviceType") for entry in component.get("services", []) if entry["name"] == "peer"]
+    return (types[0] if types else "") or "ClusterIP"
 
 
 def _keep_resolved_definition(found: Mapping[str, Any] | None, wanted: dict[str, Any]) -> None:

@@ -39,7 +39,8 @@ _BACKEND = ("clusterid", "server", "monitors", "endpoint", "portal", "portals", 
 @dataclass(frozen=True)
 class Wanted:
     """What to look for: the operator's namespace and its Secret of contexts, databases (``namespace``, ``name``), the
-    operator's release, pull Secrets that its chart is told of, and whether the CRDs' content matters."""
+    operator's release, pull Secrets that its chart is told of, whether the CRDs' content matters, and whether it does
+    who else makes load balancers."""
 
     namespace: str
     secret: str
@@ -47,6 +48,7 @@ class Wanted:
     release: str
     pull_secrets: Sequence[str]
     crd_content: bool = False
+    load_balancers: bool = False
 
 
 def of_data_plane(client: Client, wanted: Wanted) -> dict[str, Any]:
@@ -60,6 +62,7 @@ def of_data_plane(client: Client, wanted: Wanted) -> dict[str, Any]:
             "storage": lambda: _storage(client),
             "nodes": lambda: _nodes(client),
             "service networks": lambda: _service_networks(client),
+            "load balancers": lambda: _load_balancers(client) if wanted.load_balancers else {},
         }
     )
 
@@ -224,6 +227,7 @@ def _nodes(client: Client) -> dict[str, Any]:
             for entry in node["status"].get("addresses") or []
             if entry["type"] == "InternalIP"
         ),
+        "providers": _set(node["spec"].get("providerID", "").partition(":")[0] for node in nodes),
         "boot_ids": _set(info["bootID"] for info in infos),
         "machine_ids": _set(info["machineID"] for info in infos),
         "zones": _set(node["metadata"].get("labels", {}).get(_ZONE, "") for node in nodes),
@@ -234,6 +238,12 @@ def _service_networks(client: Client) -> dict[str, Any]:
     """From Kubernetes 1.33 on; an older cluster has no such API, and shows none."""
     services = client.list("/apis/networking.k8s.io/v1/servicecidrs")
     return {"service_networks": _set(network for entry in services for network in entry["spec"]["cidrs"])}
+
+
+def _load_balancers(client: Client) -> dict[str, Any]:
+    """Cilium's own pools of addresses; none where Cilium is not, or does not know them."""
+    paths = [f"/apis/cilium.io/{version}/ciliumloadbalancerippools" for version in ("v2", "v2alpha1")]
+    return {"cilium_pools": _set(_name(pool) for path in paths for pool in client.list(path, metadata_only=True))}
 
 
 def _set(values: Iterable[str]) -> list[str]:

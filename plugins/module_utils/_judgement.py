@@ -8,9 +8,11 @@ from typing import Any
 
 from ansible_collections.kubeblocks.multicluster.plugins.module_utils._rules import (
     addresses,
+    exposure,
     fate,
     identity,
     life,
+    pools,
     remains,
     spread,
     values,
@@ -35,6 +37,7 @@ def judge(
         found += _of_context(places[name], seen, params, ways)
     found += _of_crds(places, evidence, params)
     found += _of_all(places, evidence, params)
+    found += _of_load_balancers(places, evidence, params)
     return worst_first(found + _of_fate(places, evidence, params))
 
 
@@ -134,6 +137,26 @@ def _of_all(
             found += (
                 [] if cluster else remains.of_leftovers(name, seen.get("leftovers", {}).get(database, []), database)
             )
+    return found
+
+
+def _of_load_balancers(
+    places: Mapping[str, Any], evidence: Mapping[str, Mapping[str, Any]], params: Mapping[str, Any]
+) -> list[Finding]:
+    """What is asked of load balancers: their annotations, their addresses, and who else would answer."""
+    found = []
+    peers = {key: params[f"peer_{key}"] for key in ("exposure", "clouds", "scope", "annotations")}
+    wishes = {"peers": peers} | {f"{name}, clients": place.get("clients") or {} for name, place in places.items()}
+    for where, wish in wishes.items():
+        if wish.get("exposure") == exposure.LOAD_BALANCER:
+            words = (wish.get("clouds") or [], wish.get("scope") or exposure.INTERNAL, wish.get("annotations") or {})
+            found += exposure.of_load_balancers(where, *words)
+    if peers["exposure"] == exposure.LOAD_BALANCER and exposure.PLAIN_CLIENTS not in params["accept"]:
+        found += exposure.of_client_port(peers["scope"])
+    ranges = {name: place.get("pools") or [] for name, place in places.items()}
+    found += pools.of_pools(ranges, {name: seen for name, seen in evidence.items() if not seen["error"]})
+    for name, seen in evidence.items():
+        found += pools.of_rivals(name, ranges[name], seen, params["load_balancer_class"])
     return found
 
 

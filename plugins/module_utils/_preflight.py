@@ -13,6 +13,7 @@ from ansible_collections.kubeblocks.multicluster.plugins.module_utils._access im
     chart_rights,
     control_plane_rights,
     data_plane_rights,
+    load_balancer_rights,
 )
 from ansible_collections.kubeblocks.multicluster.plugins.module_utils._charts import Rendered, render
 from ansible_collections.kubeblocks.multicluster.plugins.module_utils._facts import Wanted
@@ -20,6 +21,13 @@ from ansible_collections.kubeblocks.multicluster.plugins.module_utils._judgement
 from ansible_collections.kubeblocks.multicluster.plugins.module_utils._kube.errors import Failed
 from ansible_collections.kubeblocks.multicluster.plugins.module_utils._kube.parallel import ask_all
 from ansible_collections.kubeblocks.multicluster.plugins.module_utils._rules import findings as rules
+from ansible_collections.kubeblocks.multicluster.plugins.module_utils._rules.exposure import (
+    CLOUDS,
+    INTERNAL,
+    MESH,
+    PEER_EXPOSURES,
+    SCOPES,
+)
 from ansible_collections.kubeblocks.multicluster.plugins.module_utils._rules.findings import FAIL, Finding
 from ansible_collections.kubeblocks.multicluster.plugins.module_utils._rules.identity import operator_ways
 from ansible_collections.kubeblocks.multicluster.plugins.module_utils._rules.vantage import of_vantages
@@ -60,8 +68,15 @@ SPEC: dict[str, Any] = {
             "repo": {"type": "str"},
             "release": {"type": "str"},
             "values": {"type": "dict", "default": {}},
+            "plane": {"type": "str", "default": "control", "choices": ["control", "data"]},
         },
     },
+    "load_balancer_namespace": {"type": "str", "default": "metallb-system"},
+    "peer_exposure": {"type": "str", "default": MESH, "choices": list(PEER_EXPOSURES)},
+    "peer_clouds": {"type": "list", "elements": "str", "default": [], "choices": list(CLOUDS)},
+    "peer_scope": {"type": "str", "default": INTERNAL, "choices": list(SCOPES)},
+    "peer_annotations": {"type": "dict", "default": {}},
+    "load_balancer_class": {"type": "str", "default": ""},
     "accept": {"type": "list", "elements": "str", "default": []},
     "in_cluster": {"type": "str", "default": "never", "choices": ["always", "when_changed", "never"]},
     "probe_image": {"type": "str", "default": ""},
@@ -81,9 +96,9 @@ def run(call: Call) -> dict[str, Any]:
     evidence: dict[str, dict[str, Any]] = {}
     vantages: dict[str, dict[str, Any]] = {}
     if not found:
-        rendered = render(params["helm_binary"], params["charts"], params["operator_namespace"])
+        rendered = _render(params)
         evidence = _gather(params, rendered)
-        found = judge(params, evidence, rendered.problems)
+        found = judge(params, evidence, [problem for plane in rendered.values() for problem in plane.problems])
         vantages = look_inside(params, evidence, found, may_make_pods=not call.check_mode)
         found = worst_first(found + of_vantages(by_name, vantages, operator_ways(by_name, evidence)))
     accepted = set(params["accept"]) - rules.NEVER_ACCEPTED
@@ -108,7 +123,18 @@ def run(call: Call) -> dict[str, Any]:
     return result
 
 
-def _gather(params: Mapping[str, Any], rendered: Rendered) -> dict[str, dict[str, Any]]:
+def _render(params: Mapping[str, Any]) -> dict[str, Rendered]:
+    """The charts of each plane; those of the data planes only where one has load balancers of ours."""
+    namespaces = {"control": params["operator_namespace"]}
+    if any(place.get("pools") for place in params["contexts"]):
+        namespaces["data"] = params["load_balancer_namespace"]
+    charts = {
+        plane: [chart for chart in params["charts"] if chart.get("plane", "control") == plane] for plane in namespaces
+    }
+    return {plane: render(params["helm_binary"], charts[plane], namespaces[plane]) for plane in namespaces}
+
+
+def _gather(params: Mapping[str, Any], rendered: Mapping[str, Rendered]) -> dict[str, dict[str, Any]]:
     places = {place["name"]: place for place in params["contexts"]}
 
     def ask(name: str) -> dict[str, Any]:
@@ -123,7 +149,9 @@ def _gather(params: Mapping[str, Any], rendered: Rendered) -> dict[str, dict[str
     return {name: {**answers, **silent}[name] for name in places}
 
 
-def _questions(place: Mapping[str, Any], params: Mapping[str, Any], rendered: Rendered) -> _evidence.Questions:
+def _questions(
+    place: Mapping[str, Any], params: Mapping[str, Any], rendered: Mapping[str, Rendered]
+) -> _evidence.Questions:
     namespace, managed = params["operator_namespace"], params["manage_access"]
     databases = [database["namespace"] for database in params["databases"]]
     own = bool(place.get("may_be_control_plane"))
@@ -134,13 +162,18 @@ def _questions(place: Mapping[str, Any], params: Mapping[str, Any], rendered: Re
         release=params["operator_release"],
         pull_secrets=pull_secrets_of(params["operator_values"]),
         crd_content=crds_belong_on_data_planes(params["kubeblocks_version"]),
+        load_balancers=bool(place.get("pools")),
     )
 
     def on_control_plane() -> list[Right]:
-        return all_of(control_plane_rights(namespace, databases) + chart_rights(rendered.objects(), namespace))
+        needed = control_plane_rights(namespace, databases)
+        return all_of(needed + chart_rights(rendered["control"].objects(), namespace))
 
     def on_data_plane() -> list[Right]:
-        return data_plane_rights(databases, namespace, manage_access=managed, may_be_control_plane=own)
+        needed = data_plane_rights(databases, namespace, manage_access=managed, may_be_control_plane=own)
+        if not place.get("pools"):
+            return needed
+        return all_of(needed + load_balancer_rights(rendered["data"].objects(), params["load_balancer_namespace"]))
 
     if place["plane"] == "control":
         return _evidence.Questions("control", on_control_plane, wanted)

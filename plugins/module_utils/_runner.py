@@ -18,6 +18,13 @@ from ansible_collections.kubeblocks.multicluster.plugins.module_utils._kube.clie
     Client,
 )
 from ansible_collections.kubeblocks.multicluster.plugins.module_utils._kube.errors import ContextError, Failed
+from ansible_collections.kubeblocks.multicluster.plugins.module_utils._rules.exposure import (
+    CLIENT_EXPOSURES,
+    CLOUDS,
+    INTERNAL,
+    NONE,
+    SCOPES,
+)
 
 MISSING_LIBRARY = (
     "this needs the Python package kubernetes (24 or newer) where the task runs: {problem}. "
@@ -46,6 +53,17 @@ CONTEXTS_SPEC: dict[str, Any] = {
         "plane": {"type": "str", "required": True, "choices": ["control", "data"]},
         "server": {"type": "str"},
         "failure_domain": {"type": "str"},
+        "pools": {"type": "list", "elements": "str", "default": []},
+        "clients": {
+            "type": "dict",
+            "default": {},
+            "options": {
+                "exposure": {"type": "str", "default": NONE, "choices": list(CLIENT_EXPOSURES)},
+                "clouds": {"type": "list", "elements": "str", "default": [], "choices": list(CLOUDS)},
+                "scope": {"type": "str", "default": INTERNAL, "choices": list(SCOPES)},
+                "annotations": {"type": "dict", "default": {}},
+            },
+        },
         "may_be_control_plane": {"type": "bool", "default": False},
     },
 }

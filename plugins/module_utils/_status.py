@@ -17,6 +17,7 @@ from ansible_collections.kubeblocks.multicluster.plugins.module_utils._operator 
 )
 from ansible_collections.kubeblocks.multicluster.plugins.module_utils._rules.members import problems_of
 from ansible_collections.kubeblocks.multicluster.plugins.module_utils._runner import Call, access
+from ansible_collections.kubeblocks.multicluster.plugins.module_utils._tables import columns
 
 SPEC: dict[str, Any] = {
     **_etcd.MEMBERS_SPEC,
@@ -93,8 +94,7 @@ def table(seen: Mapping[str, Mapping[str, Any]]) -> list[str]:
     for context, entry in seen.items():
         members = entry["members"] or [None]
         rows += [_row(context, entry, member, control, urls) for member in members]
-    widths = [max(len(row[column]) for row in rows) for column in range(len(_HEADER))]
-    return ["  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip() for row in rows]
+    return columns(rows)
 
 
 def _row(

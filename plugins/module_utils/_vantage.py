@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from typing import Any
 from urllib.parse import urlsplit
 
+from ansible_collections.kubeblocks.multicluster.plugins.module_utils import _connect as connect
 from ansible_collections.kubeblocks.multicluster.plugins.module_utils._credentials import kubeconfig_of
 from ansible_collections.kubeblocks.multicluster.plugins.module_utils._etcd import phase_of, pods_of
 from ansible_collections.kubeblocks.multicluster.plugins.module_utils._evidence import denied
@@ -37,23 +38,6 @@ printf '%s' "$KUBECONFIG_TEXT" > /tmp/kubeconfig
 for context in $CONTEXTS; do ask "$context" & done
 wait
 cat /tmp/said.* > /dev/termination-log
-"""
-# Bash alone: a connection is opened and closed, and nothing else is in the time between.
-_CONNECT = """
-line=$1
-for try in 1 2 3 4 5; do
-  began=${EPOCHREALTIME//[!0-9]/}
-  true 2>/dev/null 3<>"/dev/tcp/$2/$3" || break
-  line+=" $(( ${EPOCHREALTIME//[!0-9]/} - began ))"
-done
-echo "$line"
-"""
-_ROUND_TRIPS = """
-for target in $TARGETS; do
-  IFS=, read -r name host port <<< "$target"
-  timeout 4 bash -c "$CONNECT" connect "$name" "$host" "$port" &
-done
-wait
 """
 
 
@@ -159,21 +143,20 @@ def _cluster(way: Mapping[str, str]) -> dict[str, Any]:
 
 def _of_data_plane(client: Client, inside: Inside, servers: Mapping[str, str]) -> dict[str, Any]:
     """``round_trips``: data plane's context → milliseconds of each try. ``servers``: the others' addresses."""
-    targets = " ".join(f"{context},{','.join(_host_and_port(server))}" for context, server in servers.items())
-    environment = {"TARGETS": targets, "CONNECT": _CONNECT}
+    environment = connect.environment({context: _host_and_port(server) for context, server in servers.items()})
     member = _member(client, inside.databases)
     if member:
         namespace, pod = member
-        words = ["env", *(f"{key}={value}" for key, value in environment.items()), "bash", "-c", _ROUND_TRIPS]
+        words = ["env", *(f"{key}={value}" for key, value in environment.items()), "bash", "-c", connect.SCRIPT]
         code, text = client.execute(namespace, pod, _CONTAINER, words, _SECONDS)
         said = {"asked": "member", "text": text if code == 0 else ""}
     else:
-        command = ["bash", "-c", f"{{ {_ROUND_TRIPS} }} > /dev/termination-log"]
+        command = ["bash", "-c", connect.TO_TERMINATION_LOG]
         probe = Probe(inside.namespace, inside.round_trip_image, command, environment, inside.pull_secrets)
         said = _by_probe(client, inside, probe)
     if "text" not in said:
         return said
-    return {"asked": said["asked"], "round_trips": round_trips_of(said["text"], list(servers))}
+    return {"asked": said["asked"], "round_trips": connect.times_of(said["text"], list(servers))}
 
 
 def _by_probe(client: Client, inside: Inside, probe: Probe) -> dict[str, Any]:
@@ -211,10 +194,3 @@ def reached_of(text: str, contexts: Sequence[str]) -> dict[str, str]:
 def _problem(code: str, words: str = "") -> str:
     answered = code == "0" or any(word in words for word in _ANSWERED)
     return "" if answered else words.strip() or f"kubectl ended with {code}"
-
-
-def round_trips_of(text: str, contexts: Sequence[str]) -> dict[str, list[float]]:
-    """Lines ``context microseconds…`` → milliseconds of each try; none for a context that is not named."""
-    lines = {words[0]: words[1:] for line in text.splitlines() if (words := line.split())}
-    tries = {context: [word for word in lines.get(context, []) if word.isdigit()] for context in contexts}
-    return {context: [int(word) / 1000 for word in words] for context, words in tries.items()}

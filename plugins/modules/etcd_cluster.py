@@ -68,11 +68,37 @@ options:
     type: str
     default: Delete
     choices: [DoNotTerminate, Delete, WipeOut]
+  peer_exposure:
+    description:
+      - How the members reach each other across clusters.
+      - V(mesh) for Services that a mesh spreads over the clusters, V(load_balancer) for a load balancer of its own for each
+        member. What a Cluster has is never changed.
+    type: str
+    default: mesh
+    choices: [mesh, load_balancer]
+  peer_clouds:
+    description:
+      - Clouds whose annotations the load balancers carry. Several for a mix, as each cloud passes over the others' keys.
+      - None where the cluster's own implementation needs none, such as MetalLB.
+    type: list
+    elements: str
+    default: []
+    choices: [ack, vke, aws, gke, aks]
+  peer_scope:
+    description: Whether the load balancers have internal addresses or those of the internet.
+    type: str
+    default: internal
+    choices: [internal, internet]
   peer_annotations:
-    description: Annotations of the members' peer Services. The default makes them global Services of a Cilium mesh.
+    description:
+      - Annotations of the members' peer Services, beside those of O(peer_clouds).
+      - Without any, peers of a mesh get C(service.cilium.io/global).
     type: dict
-    default:
-      service.cilium.io/global: "true"
+  accept:
+    description: Findings that are accepted by name, such as V(exposure.plain_internet).
+    type: list
+    elements: str
+    default: []
   wait_timeout:
     description: Seconds to wait for the definition.
     type: int

@@ -58,7 +58,7 @@ EXAMPLES = r"""
 RETURN = r"""
 etcd_members:
   description:
-    - "One entry for each Pod: C(context), C(pod), C(phase), C(address), C(cluster_id), C(member_id), C(leader_id),
+    - "One entry for each Pod: C(context), C(pod), C(phase), C(address), C(node_address), C(cluster_id), C(member_id), C(leader_id),
       C(version), C(linearizable), C(members), C(error)."
     - The member list is read through the leader only, and empty in the other entries.
   returned: success

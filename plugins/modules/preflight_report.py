@@ -103,10 +103,43 @@ options:
       release:
         description: Name of the release.
         type: str
+      plane:
+        description: Whether the chart goes into the control plane or into data planes with load balancers of ours.
+        type: str
+        default: control
+        choices: [control, data]
       values:
         description: Values that differ from the chart's own, as far as they change which objects there are.
         type: dict
         default: {}
+  peer_exposure:
+    description: How the members are to reach each other.
+    type: str
+    default: mesh
+    choices: [mesh, load_balancer]
+  peer_clouds:
+    description: Clouds whose annotations the members' load balancers carry.
+    type: list
+    elements: str
+    default: []
+    choices: [ack, vke, aws, gke, aks]
+  peer_scope:
+    description: Whether the members' load balancers have internal addresses or those of the internet.
+    type: str
+    default: internal
+    choices: [internal, internet]
+  peer_annotations:
+    description: Annotations of the members' load balancers beside those of the clouds.
+    type: dict
+    default: {}
+  load_balancer_namespace:
+    description: Namespace of MetalLB in the data planes.
+    type: str
+    default: metallb-system
+  load_balancer_class:
+    description: Class of Services that MetalLB is to answer. Empty for all that name no class.
+    type: str
+    default: ""
   accept:
     description:
       - Ids of findings that do not stop the run.

@@ -192,8 +192,11 @@ def complaints(files: dict[str, Tasks], entry: str) -> list[str]:
             certain, module = always and "when" not in task, module_of(task)
             for part in PARTS:
                 walk(task.get(part, []), certain and part == "block")
-            target = imported(task, "tasks")
-            if target is not None:
+            target, before = imported(task, "tasks"), set(known)
+            if target is not None and "when" in task and "include" in module:
+                walk(files[target], True)  # its condition is asked once, for all that it includes
+                known.intersection_update(before)
+            elif target is not None:
                 walk(files[target], certain)
             elif writes(module):
                 wrong = misplaced(task[module], known)
@@ -250,7 +253,7 @@ def test_plays_write_through_roles_only() -> None:
 
 def test_every_kind_of_writing_task_was_seen() -> None:
     ours = {"context_record", "crd_bundle", "cluster_role_replica", "helm_release_claim", "operator_kubeconfig"}
-    ours |= {"etcd_cluster"}
+    ours |= {"etcd_cluster", "member_services", "metallb_configuration"}
     assert ours == WRITERS
     seen = {module_of(task) for role in ROLES for tasks in task_files(role).values() for task in flat(tasks)}
     expected = {f"kubeblocks.multicluster.{name}" for name in ours} | {"kubernetes.core.k8s", "kubernetes.core.helm"}
@@ -288,6 +291,18 @@ WALKED: dict[str, tuple[dict[str, str], list[str]]] = {
     "asked only sometimes": ({"main.yml": f"[{WHO[:-1]}, when: x}}, {WRITE}]"}, [NOBODY]),
     "asked in a file for some": (
         {"main.yml": f"[{{import_tasks: a.yml, when: x}}, {WRITE}]", "a.yml": f"[{WHO}]"},
+        [NOBODY],
+    ),
+    "asked and written in a file for some": (
+        {"main.yml": "[{include_tasks: a.yml, when: x}]", "a.yml": f"[{WHO}, {WRITE}]"},
+        [],
+    ),
+    "asked and written in an imported file for some": (
+        {"main.yml": "[{import_tasks: a.yml, when: x}]", "a.yml": f"[{WHO}, {WRITE}]"},
+        [NOBODY],
+    ),
+    "asked in an included file for some": (
+        {"main.yml": f"[{{include_tasks: a.yml, when: x}}, {WRITE}]", "a.yml": f"[{WHO}]"},
         [NOBODY],
     ),
     "asked and not registered": (

@@ -79,7 +79,10 @@ PARAMS: dict[str, Any] = {
     "storage_class": "",
     "resources": {},
     "termination_policy": "Delete",
-    "peer_annotations": {"service.cilium.io/global": "true"},
+    "peer_exposure": "mesh",
+    "peer_clouds": [],
+    "peer_scope": "internal",
+    "peer_annotations": None,
 }
 WANTED = cluster_of(PARAMS)
 

@@ -6,6 +6,7 @@ from collections.abc import Callable
 
 import pytest
 
+from ansible_collections.kubeblocks.multicluster.plugins.module_utils._connect import times_of
 from ansible_collections.kubeblocks.multicluster.plugins.module_utils._rules.findings import FAIL, INFO, WARN, Finding
 from ansible_collections.kubeblocks.multicluster.plugins.module_utils._rules.vantage import (
     needed,
@@ -17,7 +18,6 @@ from ansible_collections.kubeblocks.multicluster.plugins.module_utils._rules.van
 from ansible_collections.kubeblocks.multicluster.plugins.module_utils._vantage import (
     _host_and_port,
     reached_of,
-    round_trips_of,
 )
 from told import Short, short
 
@@ -123,7 +123,7 @@ def test_how_the_control_planes_pod_is_read() -> None:
 
 def test_how_the_data_planes_pods_are_read() -> None:
     text = "k8s-1 1500 900\nk8s-2\nnoise that nobody asked for\n"
-    assert round_trips_of(text, ["k8s-1", "k8s-2", "k8s-3"]) == {"k8s-1": [1.5, 0.9], "k8s-2": [], "k8s-3": []}
+    assert times_of(text, ["k8s-1", "k8s-2", "k8s-3"]) == {"k8s-1": [1.5, 0.9], "k8s-2": [], "k8s-3": []}
 
 
 def test_where_a_server_is() -> None:

@@ -117,9 +117,12 @@ class Client:
         """The object at a path; None where the server says 404."""
         return self._send("get", path, missing_ok=missing_ok)
 
-    def list(self, path: str, *, metadata_only: bool = False, labels: str = "") -> list[dict[str, Any]]:
+    def list(
+        self, path: str, *, metadata_only: bool = False, labels: str = "", fields: str = ""
+    ) -> list[dict[str, Any]]:
         """The objects below a path, or only their metadata; none where the server says 404."""
-        query = {"labelSelector": labels} if labels else {}
+        selectors = {"labelSelector": labels, "fieldSelector": fields}
+        query = {key: value for key, value in selectors.items() if value}
         accept = METADATA_LIST if metadata_only else JSON
         found = self._send("list", path, query=query, missing_ok=True, accept=accept)
         return (found or {}).get("items") or []
@@ -127,9 +130,9 @@ class Client:
     def create(self, path: str, body: Any) -> Any:
         return self._send("create", path, body=body)
 
-    def apply(self, path: str, body: Any) -> Any:
-        """Server-side apply as this collection's field manager."""
-        query = {"fieldManager": FIELD_MANAGER, "force": "true"}
+    def apply(self, path: str, body: Any, *, dry_run: bool = False) -> Any:
+        """Server-side apply as this collection's field manager; a dry run asks whether the server would take it."""
+        query = {"fieldManager": FIELD_MANAGER, "force": "true"} | ({"dryRun": "All"} if dry_run else {})
         return self._send("patch", path, body=body, query=query, kind=APPLY)
 
     def patch(self, path: str, body: Any) -> Any:

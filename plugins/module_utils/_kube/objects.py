@@ -4,7 +4,7 @@
 from __future__ import annotations
 
 import base64
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -20,6 +20,10 @@ KINDS = {
     ("apiextensions.k8s.io/v1", "CustomResourceDefinition"): ("customresourcedefinitions", False),
     ("coordination.k8s.io/v1", "Lease"): ("leases", True),
     ("apps.kubeblocks.io/v1", "Cluster"): ("clusters", True),
+    ("metallb.io/v1beta1", "IPAddressPool"): ("ipaddresspools", True),
+    ("metallb.io/v1beta1", "L2Advertisement"): ("l2advertisements", True),
+    ("metallb.io/v1beta1", "BGPAdvertisement"): ("bgpadvertisements", True),
+    ("metallb.io/v1beta2", "BGPPeer"): ("bgppeers", True),
 }
 HIDDEN = "*** hidden ***"
 
@@ -31,6 +35,11 @@ def path_of(body: dict[str, Any]) -> str:
     root = f"/api/{api_version}" if "/" not in api_version else f"/apis/{api_version}"
     middle = f"/namespaces/{metadata['namespace']}" if namespaced else ""
     return f"{root}{middle}/{plural}/{metadata['name']}"
+
+
+def path_of_all(api_version: str, kind: str, namespace: str) -> str:
+    """The path of all objects of a kind in a namespace."""
+    return path_of({"apiVersion": api_version, "kind": kind, "metadata": {"namespace": namespace, "name": ""}})[:-1]
 
 
 def contains(found: Any, wanted: Any) -> bool:
@@ -107,8 +116,45 @@ class Change:
         }
 
 
-def plan(found: list[dict[str, Any] | None], wanted: list[dict[str, Any]]) -> list[Change]:
-    """What has to be written, in the order of ``wanted``."""
+@dataclass(frozen=True)
+class Removal:
+    """One object of ours that nobody asks for any more."""
+
+    found: dict[str, Any]
+
+    def result(self) -> dict[str, Any]:
+        return {**Change(None, self.found).result(), "method": "delete"}
+
+    def difference(self) -> dict[str, Any]:
+        header = f"{self.found['kind']} {self.found['metadata']['name']}"
+        before = without_secrets({key: self.found[key] for key in ("kind", "spec", "data") if key in self.found})
+        return {"before_header": header, "after_header": header, "before": before, "after": {}}
+
+
+def plan(found: Sequence[dict[str, Any] | None], wanted: Sequence[dict[str, Any]], manager: str = "") -> list[Change]:
+    """What has to be written, in the order of ``wanted``; with ``manager`` also to give up what it applied earlier."""
     return [
-        Change(one, other) for one, other in zip(found, wanted, strict=True) if one is None or not contains(one, other)
+        Change(one, other)
+        for one, other in zip(found, wanted, strict=True)
+        if one is None or not contains(one, other) or (manager and outgrown(one, other, manager))
     ]
+
+
+def applied_by(body: Mapping[str, Any], manager: str) -> Mapping[str, Any]:
+    """The fields of an object that this manager applied, in the API's own notation."""
+    entries = body["metadata"].get("managedFields") or []
+    found = [entry for entry in entries if entry.get("manager") == manager and entry.get("operation") == "Apply"]
+    return found[0].get("fieldsV1") or {} if found else {}
+
+
+def outgrown(found: Mapping[str, Any], wanted: Mapping[str, Any], manager: str) -> bool:
+    """Whether the object still holds a field that this manager applied and does not want any more."""
+    return _outgrown(applied_by(found, manager), wanted)
+
+
+def _outgrown(owned: Mapping[str, Any], wanted: Any) -> bool:
+    # Lists are compared as a whole elsewhere.
+    names = {key.removeprefix("f:"): inner for key, inner in owned.items() if key.startswith("f:")}
+    return isinstance(wanted, dict) and any(
+        name not in wanted or _outgrown(inner, wanted[name]) for name, inner in names.items()
+    )
