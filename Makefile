@@ -2,7 +2,7 @@
 #: make test    everything that CI runs; its parts: lint unit sanity build lab-tests module-tests molecule e2e
 #: make cold    make test in a fresh clone with empty caches
 #: make killed  a fresh lab for each place where site is killed;   make soak  ten labs, thirty databases
-#: make bench bench-preflight bench-lab    figures, on an idle machine
+#: make bench bench-preflight bench-endpoints bench-lab    figures, on an idle machine
 #: make clean   the virtual environment and what the checkout caches
 SHELL := /bin/bash
 .ONESHELL:
@@ -24,7 +24,7 @@ export ANSIBLE_CONFIG := $(ROOT)/ansible.cfg
 
 .DEFAULT_GOAL := help
 
-.PHONY: help setup demo test lint unit build lab-tests module-tests sanity molecule e2e killed soak bench bench-lab bench-preflight down cold clean
+.PHONY: help setup demo test lint unit build lab-tests module-tests sanity molecule e2e killed soak bench bench-lab bench-preflight bench-endpoints down cold clean
 
 help:
 	@sed -n 's/^#: //p' Makefile
@@ -61,6 +61,9 @@ bench: setup
 
 bench-preflight: setup
 	@$(BIN)/python bench/preflight.py
+
+bench-endpoints: setup
+	@$(BIN)/python bench/endpoints.py
 
 bench-lab: setup
 	@$(BIN)/python bench/lab_up.py

@@ -49,3 +49,11 @@ def pods_lab() -> Iterator[object]:
     from lab.settings import Lab
 
     yield from _running(Lab("tpods", range=2, profile="pods"))
+
+
+@pytest.fixture(scope="session")
+def balanced_lab() -> Iterator[object]:
+    """Four clusters with a node each, for load balancers."""
+    from lab.settings import Lab
+
+    yield from _running(Lab("tcli", range=4, profile="pods"))

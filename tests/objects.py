@@ -26,6 +26,7 @@ def present(lab: Lab, context: str, *bodies: dict[str, Any]) -> Iterator[None]:
 def node(lab: Lab, context: str, *, labels: dict[str, str] | None = None, **status: Any) -> Iterator[None]:
     """A Node as a kubelet would report it."""
     spec = {"podCIDRs": [status["pods"]], "podCIDR": status["pods"]} if "pods" in status else {}
+    spec |= {"providerID": status["provider"]} if "provider" in status else {}
     body = {"apiVersion": "v1", "kind": "Node", "metadata": {"name": "made", "labels": labels or {}}, "spec": spec}
     info = dict.fromkeys(
         ("architecture", "containerRuntimeVersion", "kernelVersion", "kubeProxyVersion", "kubeletVersion"), "x"

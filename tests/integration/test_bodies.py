@@ -45,13 +45,26 @@ def cases(lab: Lab) -> dict[str, dict[str, Any]]:
         "operator_kubeconfig": {**control, "namespace": "two", "contexts": places(lab), **account},
         "cluster_role_replica": {**data, "source_context": "control", "source_kubeconfig": str(lab.kubeconfig)},
         "etcd_cluster": {**control, **CLUSTER, "placement": ["k8s-1", "k8s-2", "k8s-3"]},
+        "member_services": {**data, "contexts": places(lab), **CLUSTER, "exposure": "node_port"},
+        "metallb_configuration": {**data, "addresses": ["192.0.2.8/29"]},
+        "endpoints_info": {"contexts": places(lab), **CLUSTER, "operator_namespace": "two", "render": ["env"]},
         "etcd_members_info": {"contexts": places(lab), **CLUSTER},
         "status_report": {"contexts": places(lab), **CLUSTER},
     }
 
 
 MODULES = list(cases(Lab("x")))
-WRITERS = ("context_record", "crd_bundle", "operator_kubeconfig", "cluster_role_replica", "etcd_cluster")
+WRITERS = (
+    "context_record",
+    "crd_bundle",
+    "operator_kubeconfig",
+    "cluster_role_replica",
+    "etcd_cluster",
+    "member_services",
+)
+# Its two bodies write where MetalLB runs: tests/e2e/test_6_clients.py.
+ELSEWHERE = "metallb_configuration"
+DATA_PLANES = ("cluster_role_replica", "member_services")
 
 
 @pytest.fixture(scope="module")
@@ -91,10 +104,11 @@ def test_check_mode_writes_nothing_and_both_bodies_agree(ground: Lab, name: str)
     assert comparable(results[0]) == comparable(results[1])
     assert not results[0].get("failed"), results[0].get("msg")
     assert audit.writes() == {node.name: [] for node in ground.nodes}
-    assert results[0]["changed"] is (name in WRITERS)
+    planned = name in WRITERS and name != "member_services"  # there is no Cluster yet
+    assert results[0]["changed"] is (planned or name == ELSEWHERE)
 
 
-@pytest.mark.parametrize("name", [name for name in MODULES if name not in WRITERS])
+@pytest.mark.parametrize("name", [name for name in MODULES if name not in (*WRITERS, ELSEWHERE)])
 def test_readers_agree_in_both_bodies(ground: Lab, name: str) -> None:
     results = [module(ground, name, cases(ground)[name], body=body) for body in ("action", "module")]
     assert comparable(results[0]) == comparable(results[1])
@@ -152,6 +166,7 @@ UNDO = {
     "crd_bundle": [["delete", "configmap", "-n", "two", "kubeblocks-multicluster-crds"], ["delete", "crd", "--all"]],
     "operator_kubeconfig": [["delete", "secret", "-n", "two", "kubeblocks-contexts"]],
     "cluster_role_replica": [["delete", "clusterrole", "kubeblocks-cluster-pod-role"]],
+    "member_services": [["delete", "services", "-n", "two", "-l", "kubeblocks.multicluster/clients-of"]],
     "etcd_cluster": [["delete", "clusters.apps.kubeblocks.io", "-n", "two", "two"]],
 }
 
@@ -168,7 +183,7 @@ def without_life(name: str, result: dict[str, Any]) -> dict[str, Any]:
 def test_writers_agree_and_a_second_run_changes_nothing(ground: Lab, name: str) -> None:
     if name == "etcd_cluster":
         make_definition_available(ground)
-    context = "k8s-1" if name == "cluster_role_replica" else "control"
+    context = "k8s-1" if name in DATA_PLANES else "control"
     first = {}
     for body in ("action", "module"):
         first[body] = module(ground, name, cases(ground)[name], body=body)

@@ -1,0 +1,30 @@
+"""The etcd of the playbooks on the lab of load balancers, made once."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+from balanced import run
+
+from lab.settings import Lab
+from support import Played, changed_inventory
+
+
+@pytest.fixture(scope="session")
+def balanced_inventory(balanced_lab: Lab, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Each data plane with the lab's addresses for its load balancers."""
+
+    def give(hosts: dict[str, Any]) -> None:
+        for variables in hosts["data_plane"]["hosts"].values():
+            variables["load_balancer_addresses"] = variables["lab_pool"]
+
+    return changed_inventory(balanced_lab, tmp_path_factory.mktemp("balanced"), give)
+
+
+@pytest.fixture(scope="session")
+def balanced_site(balanced_lab: Lab, balanced_inventory: Path) -> Played:
+    played = run(balanced_lab, balanced_inventory)
+    assert played.code == 0, played.output
+    return played

@@ -1,0 +1,233 @@
+"""MetalLB for real: its own word, full and overlapping pools, a webhook not ready, BGP, an address that moves."""
+
+from __future__ import annotations
+
+import json
+import re
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+from pathlib import Path
+from typing import Any
+
+import pytest
+from balanced import (
+    BALANCED,
+    ETCD,
+    METALLB,
+    PLANES,
+    PODS,
+    client_targets,
+    look,
+    pool_of,
+    until,
+)
+from clients import services
+
+from ansible_collections.kubeblocks.multicluster.plugins.module_utils import _metallb, _services
+from ansible_collections.kubeblocks.multicluster.plugins.module_utils._kube.errors import Failed
+from ansible_collections.kubeblocks.multicluster.plugins.module_utils._runner import Call
+from lab.settings import Lab
+from objects import present
+from support import Played, kubectl, module, places, play
+
+
+@pytest.fixture(scope="module")
+def lab(balanced_lab: Lab) -> Lab:
+    return balanced_lab
+
+
+@pytest.fixture(scope="module")
+def inventory(balanced_inventory: Path) -> Path:
+    return balanced_inventory
+
+
+@pytest.fixture(scope="module")
+def site(balanced_site: Played) -> Played:
+    return balanced_site
+
+
+def metallb(lab: Lab, context: str, **changed: Any) -> dict[str, Any]:
+    access = {"kubeconfig": str(lab.kubeconfig), "context": context}
+    return {**access, "addresses": [pool_of(lab, context)], **changed}
+
+
+def configured(lab: Lab, context: str, said: list[str] | None = None, **changed: Any) -> dict[str, Any]:
+    """The module in this process, so that its words can be heard."""
+    defaults = {key: option.get("default") for key, option in _metallb.SPEC.items()}
+    params = defaults | {"request_timeout": 10.0, "wait_timeout": 60} | metallb(lab, context, **changed)
+    return _metallb.run(Call(params, say=(said if said is not None else []).append))
+
+
+def test_metallb_says_that_its_configuration_is_valid(lab: Lab, site: Played) -> None:
+    for context in PLANES:
+        found = module(lab, "metallb_configuration", metallb(lab, context), body="action")
+        assert not found["changed"]
+        assert {state["component"] for state in found["states"]} == {"controller", "speaker"}
+        assert {state["result"] for state in found["states"]} == {"Valid"}
+        assert found["pools"]["kubeblocks"] == {"addresses": [pool_of(lab, context)], "assigned": 2, "available": 6}
+
+
+def filler(number: int) -> dict[str, Any]:
+    spec = {"type": "LoadBalancer", "ports": [{"port": 80}], "selector": {"nobody": "here"}}
+    metadata = {"namespace": "default", "name": f"filler-{number}"}
+    return {"apiVersion": "v1", "kind": "Service", "metadata": metadata, "spec": spec}
+
+
+def opened(lab: Lab, context: str, said: list[str], **changed: Any) -> dict[str, Any]:
+    defaults = {key: option.get("default") for key, option in _services.SPEC.items()}
+    access = {"kubeconfig": str(lab.kubeconfig), "context": context, "contexts": places(lab), "request_timeout": 10.0}
+    params = defaults | access | ETCD | {"exposure": "load_balancer", "wait_timeout": 60} | changed
+    return _services.run(Call(params, say=said.append))
+
+
+def test_a_full_pool_is_said_to_be_so_and_waited_for(lab: Lab, site: Played) -> None:
+    context, said = "k8s-2", list[str]()
+    sentence = "k8s-2 etcd-etcd-1: no address: pool exhausted ("
+    with ExitStack() as stack:
+        opened(lab, context, said, exposure="none")
+        fillers = stack.enter_context(fillers_for(lab, context, 7))
+        with pytest.raises(Failed, match=re.escape(sentence)) as refused:
+            opened(lab, context, said, wait_timeout=3)
+        assert "Widen the pool" in str(refused.value)
+        assert any(line.startswith(sentence) for line in said)
+        release = threading.Timer(2, fillers.close)
+        release.start()
+        opened(lab, context, said)  # waits for the address that comes free
+        release.join()
+    assert client_targets(look(lab))["etcd-etcd-1"]
+
+
+@contextmanager
+def fillers_for(lab: Lab, context: str, number: int) -> Iterator[ExitStack]:
+    """Services that take addresses of a pool away until the stack is closed."""
+    with ExitStack() as stack:
+        stack.enter_context(present(lab, context, *(filler(each) for each in range(number))))
+        deadline = time.monotonic() + 60
+        while time.monotonic() < deadline:
+            there = services(lab, context, "default")
+            given = [one for name, one in there.items() if name.startswith("filler") and one["status"]["loadBalancer"]]
+            if len(given) == number:
+                break
+            time.sleep(0.2)
+        assert len(given) == number
+        yield stack
+
+
+def test_a_pool_that_overlaps_another_one_of_the_cluster_is_refused(lab: Lab, site: Played) -> None:
+    theirs = {
+        "apiVersion": "metallb.io/v1beta1",
+        "kind": "IPAddressPool",
+        "metadata": {"namespace": METALLB, "name": "theirs"},
+        "spec": {"addresses": ["192.0.2.0/28"]},
+    }
+    with present(lab, "k8s-3", theirs), pytest.raises(Failed) as refused:
+        configured(lab, "k8s-3", addresses=[pool_of(lab, "k8s-3"), "192.0.2.8-192.0.2.9"])
+    assert str(refused.value).startswith("k8s-3: cannot patch ipaddresspools metallb-system/kubeblocks: ")
+    assert "overlaps" in str(refused.value)
+    assert not configured(lab, "k8s-3")["changed"]  # nothing was written
+
+
+def test_a_webhook_that_is_not_ready_is_waited_for(lab: Lab, site: Played) -> None:
+    said: list[str] = []
+    scale = ("scale", "deployment", "-n", METALLB, "metallb-controller")
+    kubectl(lab, "k8s-3", *scale, "--replicas=0")
+    kubectl(lab, "k8s-3", "wait", "pod", "-n", METALLB, "-l", "app.kubernetes.io/component=controller", "--for=delete")
+    wider = [pool_of(lab, "k8s-3"), "192.0.2.16/30"]
+    with pytest.raises(Failed, match="its webhook does not answer after"):
+        configured(lab, "k8s-3", addresses=wider, wait_timeout=2)
+    back = threading.Timer(2, kubectl, (lab, "k8s-3", *scale, "--replicas=1"))
+    back.start()
+    try:
+        found = configured(lab, "k8s-3", said, addresses=wider)
+    finally:
+        back.join()
+    assert found["changed"]
+    assert found["pools"]["kubeblocks"]["addresses"] == wider
+    assert any(line.startswith("k8s-3: waiting for MetalLB's webhook: ") for line in said), said
+    configured(lab, "k8s-3")
+
+
+def test_bgp_is_accepted_by_the_real_webhook_and_taken_away_again(lab: Lab, site: Played, inventory: Path) -> None:
+    bgp = {
+        "load_balancer_bgp_peers": [
+            {
+                "name": "router",
+                "my_asn": 64500,
+                "peer_asn": 64501,
+                "peer_address": lab.host_address,
+                "hold_time": "90s",
+                "ebgp_multi_hop": True,
+                "node_selectors": [{"matchLabels": {"kubernetes.io/os": "linux"}}],
+            }
+        ],
+        "load_balancer_bgp_advertisements": [
+            {
+                "name": "wide",
+                "aggregation_length": 32,
+                "local_pref": 100,
+                "communities": ["64500:1"],
+                "peers": ["router"],
+            }
+        ],
+    }
+    words = ("-e", "target=k8s-1 role=load_balancer", "-e")
+    given = play(lab, "tests/integration/role.yml", *words, json.dumps(BALANCED | bgp), inventory=inventory)
+    assert given.code == 0, given.output
+    peer = json.loads(kubectl(lab, "k8s-1", "get", "bgppeers.metallb.io", "-n", METALLB, "router", "-o", "json"))
+    assert {key: peer["spec"][key] for key in ("myASN", "peerASN", "peerAddress", "ebgpMultiHop")} == {
+        "myASN": 64500,
+        "peerASN": 64501,
+        "peerAddress": lab.host_address,
+        "ebgpMultiHop": True,
+    }
+    again = play(lab, "tests/integration/role.yml", *words, json.dumps(BALANCED | bgp), inventory=inventory)
+    assert again.changed == {"k8s-1": 0}, again.output
+    bgp["load_balancer_bgp_peers"][0]["peer_asn"] = 0
+    refused = play(lab, "tests/integration/role.yml", *words, json.dumps(BALANCED | bgp), inventory=inventory)
+    assert refused.code != 0
+    assert "cannot patch bgppeers metallb-system/router" in refused.output
+    without = play(lab, "tests/integration/role.yml", *words, json.dumps(BALANCED), inventory=inventory)
+    assert without.code == 0, without.output
+    assert (
+        kubectl(lab, "k8s-1", "get", "bgppeers.metallb.io,bgpadvertisements.metallb.io", "-n", METALLB, "-o", "name")
+        == ""
+    )
+
+
+def test_an_address_that_moves_is_told(lab: Lab, site: Played) -> None:
+    peer = services(lab, "k8s-2")[PODS[1]]
+    old = peer["status"]["loadBalancer"]["ingress"][0]["ip"]
+    new = pool_of(lab, "k8s-2").split("-")[1]
+    annotate = ("annotate", "service", "-n", "etcd", PODS[1], "--overwrite")
+    try:
+        kubectl(lab, "k8s-2", *annotate, f"metallb.io/loadBalancerIPs={new}")
+        until(lambda: services(lab, "k8s-2")[PODS[1]]["status"]["loadBalancer"].get("ingress") == ingress(new))
+        told = look(lab)["problems"]
+        sentence = (
+            f"k8s-2 etcd-etcd-1: it is known to the others as {old}, and its Service has {new}: the address moved."
+        )
+        assert any(problem.startswith(sentence) for problem in told), told
+    finally:
+        kubectl(lab, "k8s-2", *annotate, f"metallb.io/loadBalancerIPs={old}")
+        until(lambda: services(lab, "k8s-2")[PODS[1]]["status"]["loadBalancer"].get("ingress") == ingress(old))
+        kubectl(lab, "k8s-2", "annotate", "service", "-n", "etcd", PODS[1], "metallb.io/loadBalancerIPs-")
+    until(lambda: look(lab)["problems"] == [])
+
+
+def ingress(address: str) -> list[dict[str, str]]:
+    return [{"ip": address, "ipMode": "VIP"}]
+
+
+def test_both_bodies_write_the_same(lab: Lab, site: Played) -> None:
+    wider = [pool_of(lab, "k8s-1"), "192.0.2.32/30"]
+    first = {}
+    for body in ("action", "module"):
+        first[body] = module(lab, "metallb_configuration", metallb(lab, "k8s-1", addresses=wider), body=body)
+        assert first[body]["changed"], first[body]
+        assert not module(lab, "metallb_configuration", metallb(lab, "k8s-1", addresses=wider), body=body)["changed"]
+        assert configured(lab, "k8s-1")["changed"]
+    assert {key: first["action"][key] for key in ("results", "diff", "states")} == {
+        key: first["module"][key] for key in ("results", "diff", "states")
+    }
