@@ -224,6 +224,7 @@ def load_balancer_rights(objects: Iterable[Mapping[str, Any]], namespace: str) -
     needed += _rights("", "secrets", ("get", "list", "create", "update", "patch", "delete"), namespace=namespace)
     needed += _rights("", "pods", ("list",), namespace=namespace)
     needed += _rights("coordination.k8s.io", "leases", ("get", "create", "update"), namespace=namespace)
+    needed += _rights("", "services", ("list",))
     needed += _rights("cilium.io", "ciliumloadbalancerippools", ("list",))
     return all_of(needed)
 

@@ -178,11 +178,29 @@ def _refuse_unsafe(client: Client, found: Mapping[str, Any] | None, wanted: Mapp
             "is."
         )
 
+    if types[0] == "LoadBalancer":
+        _refuse_other_annotations(where, found, wanted)
+
+
+def _refuse_other_annotations(where: str, found: Mapping[str, Any], wanted: Mapping[str, Any]) -> None:
+    """A cloud may rebuild a load balancer for another annotation, with another address, for all members at once."""
+    old, new = (_peer_of(body).get("annotations") or {} for body in (found, wanted))
+    differing = sorted(key for key in {*old, *new} if old.get(key) != new.get(key))
+    if differing:
+        raise Failed(
+            f"{where}: the load balancers of its peers would get other annotations ({', '.join(differing)}), and a "
+            "cloud may give them other addresses then, by which the members would be lost to each other. Set "
+            "etcd_peer_clouds, etcd_peer_scope and etcd_peer_annotations to what it has."
+        )
+
+
+def _peer_of(cluster: Mapping[str, Any]) -> Mapping[str, Any]:
+    component = next(entry for entry in cluster["spec"]["componentSpecs"] if entry["name"] == "etcd")
+    return next((entry for entry in component.get("services", []) if entry["name"] == "peer"), {})
+
 
 def _type_of_peers(cluster: Mapping[str, Any]) -> str:
-    component = next(entry for entry in cluster["spec"]["componentSpecs"] if entry["name"] == "etcd")
-    types = [entry.get("serviceType") for entry in component.get("services", []) if entry["name"] == "peer"]
-    return (types[0] if types else "") or "ClusterIP"
+    return _peer_of(cluster).get("serviceType") or "ClusterIP"
 
 
 def _keep_resolved_definition(found: Mapping[str, Any] | None, wanted: dict[str, Any]) -> None:

@@ -147,14 +147,17 @@ def _of_load_balancers(
     found = []
     peers = {key: params[f"peer_{key}"] for key in ("exposure", "clouds", "scope", "annotations")}
     wishes = {"peers": peers} | {f"{name}, clients": place.get("clients") or {} for name, place in places.items()}
+    data = [place for place in places.values() if place["plane"] == "data"]
+    crowded = params["replicas"] > len(params["placement"] or data)
     for where, wish in wishes.items():
         if wish.get("exposure") == exposure.LOAD_BALANCER:
             words = (wish.get("clouds") or [], wish.get("scope") or exposure.INTERNAL, wish.get("annotations") or {})
-            found += exposure.of_load_balancers(where, *words)
+            found += exposure.of_load_balancers(where, *words, several=where == "peers" or crowded)
     if peers["exposure"] == exposure.LOAD_BALANCER and exposure.PLAIN_CLIENTS not in params["accept"]:
         found += exposure.of_client_port(peers["scope"])
     ranges = {name: place.get("pools") or [] for name, place in places.items()}
     found += pools.of_pools(ranges, {name: seen for name, seen in evidence.items() if not seen["error"]})
+    found += pools.of_class(ranges, params["peer_exposure"], params["load_balancer_class"])
     for name, seen in evidence.items():
         found += pools.of_rivals(name, ranges[name], seen, params["load_balancer_class"])
     return found

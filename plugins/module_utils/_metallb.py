@@ -20,6 +20,8 @@ from ansible_collections.kubeblocks.multicluster.plugins.module_utils._kube.obje
     path_of_all,
     plan,
 )
+from ansible_collections.kubeblocks.multicluster.plugins.module_utils._rules.pools import in_ranges
+from ansible_collections.kubeblocks.multicluster.plugins.module_utils._rules.services import addresses_of
 from ansible_collections.kubeblocks.multicluster.plugins.module_utils._runner import AUTH_SPEC, Call
 
 _PEER: dict[str, Any] = {
@@ -65,6 +67,8 @@ _V1, _V2 = "metallb.io/v1beta1", "metallb.io/v1beta2"
 _KINDS = ((_V1, "IPAddressPool"), (_V2, "BGPPeer"), (_V1, "L2Advertisement"), (_V1, "BGPAdvertisement"))
 # The webhook has no endpoint or certificate yet, or the API server does not serve the kind yet.
 _NOT_YET = (0, 404, 500, 503)
+# Seconds after which a look counts even if its time is the same: times have whole seconds, and not all look again.
+_SETTLED = 5.0
 # Option of ours → field of MetalLB's, where the words differ in more than their joints.
 _FIELDS = {
     "my_asn": "myASN",
@@ -101,7 +105,11 @@ def _object(params: Mapping[str, Any], version: str, kind: str, name: str, spec:
 
 def _spec(options: Mapping[str, Any]) -> dict[str, Any]:
     """Options that were given, by MetalLB's names."""
-    given = {key: value for key, value in options.items() if key != "name" and value not in (None, [], False)}
+    given = {
+        key: value
+        for key, value in options.items()
+        if key != "name" and value is not None and value is not False and value != []
+    }
     spec = {_FIELDS.get(key) or _camel(key): value for key, value in given.items()}
     if "passwordSecret" in spec:
         spec["passwordSecret"] = {"name": spec["passwordSecret"]}
@@ -121,22 +129,44 @@ def run(call: Call) -> dict[str, Any]:
     _refuse_foreign(client, found)
     changes = plan(found, wanted, FIELD_MANAGER)
     superfluous = _superfluous(client, params, wanted)
+    _refuse_moves(client, params, [body for body in found if body] + [removal.found for removal in superfluous])
+    before = _looked_at(client, params["namespace"]) if changes or superfluous else {}
+    if changes:
+        _await_webhook(call, client, changes)
     if not call.check_mode:
-        for removal in superfluous:
-            client.delete(path_of(removal.found))
-        if changes:
-            _await_webhook(call, client, changes)
         for change in changes:
             client.apply(path_of(change.wanted), change.wanted)
+        for removal in superfluous:  # last: until the webhook has taken the new ones, the old ones serve
+            client.delete(path_of(removal.found))
     result: dict[str, Any] = {
         "changed": bool(changes or superfluous),
         "results": [change.result() for change in changes] + [removal.result() for removal in superfluous],
-        "states": [] if call.check_mode else _await_valid(call, client),
+        "states": [] if call.check_mode else _await_valid(call, client, before),
         "pools": _pools(client, params["namespace"]),
     }
     if result["changed"]:
         result["diff"] = [change.difference() for change in changes] + [removal.difference() for removal in superfluous]
     return result
+
+
+def _refuse_moves(client: Client, params: Mapping[str, Any], ours: Sequence[Mapping[str, Any]]) -> None:
+    """Addresses in use stay in the pool: MetalLB would take them away at once and give others, to members too."""
+    old = [text for body in ours if body["kind"] == "IPAddressPool" for text in body["spec"].get("addresses", [])]
+    if not set(old) - set(params["addresses"]):
+        return
+    services = [body for body in client.list("/api/v1/services") if body["spec"].get("type") == "LoadBalancer"]
+    used = {
+        f"{body['metadata']['namespace']}/{body['metadata']['name']} {address}"
+        for body in services
+        for address in addresses_of(body)
+        if in_ranges(address, old) and not in_ranges(address, params["addresses"])
+    }
+    if used:
+        raise Failed(
+            f"{client.context}: cannot take addresses out of the pool that are in use: {', '.join(sorted(used))}. "
+            "MetalLB would give these Services other addresses at once, and members that know each other by them would "
+            "be lost to each other. Leave the ranges in load_balancer_addresses, or remove these Services first."
+        )
 
 
 def _refuse_foreign(client: Client, found: Sequence[dict[str, Any] | None]) -> None:
@@ -179,7 +209,7 @@ def _await_webhook(call: Call, client: Client, changes: Sequence[Change]) -> Non
         final = [problem for problem in refused if problem.status not in _NOT_YET]
         if final:
             raise Failed("\n".join(str(problem) for problem in final))
-        if not refused:
+        if not refused or call.check_mode:  # in check mode MetalLB may not be there yet
             return
         seconds, reason = time.monotonic() - started, refused[0].reason
         if seconds > call.params["wait_timeout"]:
@@ -193,23 +223,29 @@ def _await_webhook(call: Call, client: Client, changes: Sequence[Change]) -> Non
         time.sleep(call.params["wait_sleep"])
 
 
-def _await_valid(call: Call, client: Client) -> list[dict[str, str]]:
-    """What controller and speakers say of their configuration; nothing where MetalLB is older than 0.15.3."""
+def _looked_at(client: Client, namespace: str) -> dict[str, str]:
+    """Name → when controller and speakers last looked at their configuration."""
+    states = client.list(f"/apis/{_V1}/namespaces/{namespace}/configurationstates")
+    return {state["name"]: state["at"] for state in map(_state, states)}
+
+
+def _await_valid(call: Call, client: Client, before: Mapping[str, str]) -> list[dict[str, str]]:
+    """What controller and speakers say of their configuration; nothing where MetalLB is older than 0.15.3.
+
+    ``before``: when they had looked before something was written; what they said then is no answer.
+    """
     started, shown = time.monotonic(), ""
     path = f"/apis/{_V1}/namespaces/{call.params['namespace']}/configurationstates"
     while True:
         answer = client.get(path)
         if answer is None:
             return []
+        seconds = time.monotonic() - started
         states = [_state(item) for item in answer["items"]]
-        awaited = [
-            f"{state['name']} is {state['result']}{state['error']}" for state in states if state["result"] != "Valid"
-        ]
-        if not any(state["component"] == "controller" for state in states):
-            awaited.append("the controller has not looked at it yet")
+        awaited = _awaited(states, before if seconds < _SETTLED else {})
         if not awaited:
             return states
-        seconds, text = time.monotonic() - started, "; ".join(awaited)
+        text = "; ".join(awaited)
         if seconds > call.params["wait_timeout"]:
             raise Failed(
                 f"{client.context}: MetalLB does not take its configuration after {seconds:.0f} s: {text}. "
@@ -221,6 +257,15 @@ def _await_valid(call: Call, client: Client) -> list[dict[str, str]]:
         time.sleep(call.params["wait_sleep"])
 
 
+def _awaited(states: Sequence[Mapping[str, str]], before: Mapping[str, str]) -> list[str]:
+    """What is still missing, in words."""
+    found = [f"{state['name']} has not looked yet" for state in states if before.get(state["name"]) == state["at"]]
+    found += [f"{state['name']} is {state['result']}{state['error']}" for state in states if state["result"] != "Valid"]
+    if not any(state["component"] == "controller" for state in states):
+        found.append("the controller has not looked at it yet")
+    return found
+
+
 def _state(item: Mapping[str, Any]) -> dict[str, str]:
     status, labels = item.get("status", {}), item["metadata"].get("labels", {})
     error = status.get("errorSummary") or ""
@@ -229,6 +274,7 @@ def _state(item: Mapping[str, Any]) -> dict[str, str]:
         "component": labels.get("metallb.io/component-type", ""),
         "node": labels.get("metallb.io/node-name", ""),
         "result": status.get("result") or "Unknown",
+        "at": max((entry.get("lastTransitionTime") or "" for entry in status.get("conditions") or []), default=""),
         "error": f": {error}" if error else "",
     }
 

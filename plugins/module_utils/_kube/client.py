@@ -223,13 +223,14 @@ class Client:
         if answer.status == 404 and missing_ok:
             return None
         if answer.status >= 400:
+            reason = _message(answer.data, answer.reason)
             raise ContextError(
                 self.context,
                 verb,
                 describe(path),
-                _message(answer.data, answer.reason),
+                reason,
                 status=answer.status,
-                hint=hint_for(answer.status, verb, _resource(path)),
+                hint=hint_for(answer.status, verb, _resource(path), reason),
             )
         found = _parsed(answer.data)
         if found is None or answer.status >= 300:

@@ -35,8 +35,10 @@ class Failed(Exception):
         self.result = result
 
 
-def hint_for(status: int, verb: str, resource: str) -> str:
+def hint_for(status: int, verb: str, resource: str, reason: str = "") -> str:
     """What a person can do about an HTTP status, or an empty string."""
+    if "denied the request" in reason:  # an admission webhook says 403 too, and why
+        return ""
     if status == 401:
         return "The credential is unknown or has run out: renew it in the kubeconfig."
     if status == 403:

@@ -86,12 +86,19 @@ def annotations_of(clouds: Iterable[str], scope: str, extra: Mapping[str, str]) 
 
 
 def of_load_balancers(
-    where: str, clouds: Sequence[str], scope: str, extra: Mapping[str, str], accepted: Iterable[str] = ()
+    where: str,
+    clouds: Sequence[str],
+    scope: str,
+    extra: Mapping[str, str],
+    accepted: Iterable[str] = (),
+    *,
+    several: bool = True,
 ) -> list[Finding]:
-    """What is wrong with load balancers that are asked for, one for each member. ``where``: whose they are."""
+    """What is wrong with load balancers that are asked for, one for each member. ``where``: whose they are;
+    ``several``: whether more than one member gets these annotations."""
     found = []
     shared = sorted(set(annotations_of(clouds, scope, extra)) & ONE_FOR_ALL)
-    if shared:
+    if shared and several:
         found.append(
             Finding(
                 SHARED,

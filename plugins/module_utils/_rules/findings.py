@@ -31,6 +31,8 @@ NEVER_ACCEPTED = frozenset(
         "identity.record",
         "identity.other_control_plane",
         "identity.control_plane_marked",
+        "exposure.one_load_balancer",
+        "exposure.vke_subnet",
         "context.missing",
         "api.silent",
     }

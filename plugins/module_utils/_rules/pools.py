@@ -8,6 +8,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from itertools import combinations
 from typing import Any
 
+from ansible_collections.kubeblocks.multicluster.plugins.module_utils._rules.exposure import LOAD_BALANCER
 from ansible_collections.kubeblocks.multicluster.plugins.module_utils._rules.findings import FAIL, Finding, some
 
 SYNTAX, OVERLAP, NETWORK, RIVAL = (
@@ -29,16 +30,45 @@ def networks_of(text: str) -> list[Network]:
     return list(ipaddress.summarize_address_range(first, last))
 
 
+def in_ranges(address: str, ranges: Iterable[str]) -> bool:
+    """Whether an address lies in one of some ranges; a name lies in none, and nothing in what is no range."""
+    try:
+        wanted = ipaddress.ip_address(address)
+    except ValueError:
+        return False
+    return any(wanted in network for text in ranges if not _problem(text) for network in networks_of(text))
+
+
+def _problem(text: str) -> str:
+    """What makes a text no range; empty if it is one."""
+    try:
+        networks_of(text)
+    except (ValueError, TypeError) as problem:
+        return str(problem)
+    return ""
+
+
+def of_class(pools: Mapping[str, Sequence[str]], peer_exposure: str, load_balancer_class: str) -> list[Finding]:
+    """Peers behind load balancers name no class, as KubeBlocks cannot: MetalLB with a class would pass them over."""
+    if peer_exposure != LOAD_BALANCER or not load_balancer_class or not any(pools.values()):
+        return []
+    seen = f"peers are to have load balancers, and MetalLB is to answer only the class {load_balancer_class}"
+    why = "KubeBlocks gives the peers' Services no class, so they would get no address, and no member would start"
+    cure = "Leave load_balancer_class out, or let the members reach each other through a mesh"
+    return [Finding("load_balancer.class_of_peers", "peers", FAIL, seen, why, cure)]
+
+
 def of_pools(pools: Mapping[str, Sequence[str]], seen: Mapping[str, Mapping[str, Any]]) -> list[Finding]:
     """``pools``: name → ranges. ``seen``: name → ``pod_networks``, ``service_networks``, ``node_addresses``."""
     found: list[Finding] = []
     ranges: list[tuple[str, str, list[Network]]] = []
     for name, texts in pools.items():
         for text in texts:
-            try:
+            problem = _problem(text)
+            if problem:
+                found.append(_syntax(name, text, problem))
+            else:
                 ranges.append((name, text, networks_of(text)))
-            except (ValueError, TypeError) as problem:
-                found.append(_syntax(name, text, str(problem)))
     for (one, first, ours), (other, second, theirs) in combinations(ranges, 2):
         if _touch(ours, theirs):
             whose = "twice" if one == other else f"as {first} in {one} too"
@@ -102,6 +132,6 @@ def of_rivals(name: str, pools: Sequence[str], seen: Mapping[str, Any], load_bal
     why = "both would give every Service an address, and which one holds is chance"
     cure = (
         "Leave load_balancer_addresses out to use what is there, set load_balancer_class to let MetalLB answer only "
-        "Services of that class, or accept this by name if the other one is switched off"
+        "Services of that class (clients' can name it, peers' cannot), or accept this by name if the other one is off"
     )
     return [Finding(RIVAL, name, FAIL, rival, why, cure) for rival in rivals]
