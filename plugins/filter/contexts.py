@@ -37,7 +37,8 @@ def _load_balancers(variables: Mapping[str, Any]) -> dict[str, Any]:
         option: variables[f"endpoints_{name}"] for name, option in names.items() if variables.get(f"endpoints_{name}")
     }
     pools = variables.get("load_balancer_addresses")
-    return ({"pools": list(pools)} if pools else {}) | ({"clients": clients} if clients else {})
+    ranges = [pools] if isinstance(pools, str) else list(pools or [])
+    return ({"pools": ranges} if ranges else {}) | ({"clients": clients} if clients else {})
 
 
 class FilterModule:

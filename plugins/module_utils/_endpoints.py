@@ -45,6 +45,7 @@ SPEC: dict[str, Any] = {
     "deadline": {"type": "float", "default": 2.5},
 }
 _SERIAL = re.compile(r"^@ IN SOA \S+ \S+ (\d+) ", re.MULTILINE)
+_MARGIN = 0.3  # seconds of a deadline that are left for what comes after an answer: a Job is deleted
 _HEADER = ("CONTEXT", "MEMBER", "LEADER", "ADDRESS", "KIND", "REACHED FROM", "SPEAKS")
 Seen = dict[str, dict[str, Any]]
 
@@ -58,6 +59,7 @@ def run(call: Call) -> dict[str, Any]:
     data = {context: seen[context] for context, place in places.items() if place["plane"] == "data"}
     database = control.get("database") or Database(params["namespace"], params["name"], params["component"])
     marked = [context for context in control.get("marked", []) if context in data]
+    _complete(places, data, params)
     members = rules.members_of(database, data)
     asked, speaks = _try(call, places, seen, [member for member in members if member["context"] not in marked])
     ordered = rules.in_order(members, marked)
@@ -107,8 +109,23 @@ def _of_data_plane(client: Client, params: Mapping[str, Any]) -> dict[str, Any]:
         "uid": uid_of(client),
         "own": list(own_services(client, database).values()),
         "peers": peer_services(client, database),
-        "samples": _etcd.members(client, params),
+        "samples": _etcd.members(client, params, seconds=params["deadline"] / 4),
     }
+
+
+def _complete(places: Mapping[str, Any], data: Mapping[str, dict[str, Any]], params: Mapping[str, Any]) -> None:
+    """Where the leader was not asked, nobody gave the member list: the first member that answers is asked for it."""
+    answering = [
+        (context, sample["pod"])
+        for context, entry in data.items()
+        for sample in entry.get("samples", [])
+        if not sample["error"]
+    ]
+    if not answering or any(sample["members"] for entry in data.values() for sample in entry.get("samples", [])):
+        return
+    context, pod = answering[0]
+    client = Client(access(places[context], params["request_timeout"]))
+    data[context]["member_list"] = _etcd.member_list(client, params, pod, params["deadline"] / 4)
 
 
 def _problems(seen: Mapping[str, Mapping[str, Any]], places: Mapping[str, Any]) -> list[str]:
@@ -134,7 +151,7 @@ def _try(
 
     def ask(vantage: str) -> tuple[str, str, _reach.Times]:
         if vantage == rules.HOST:
-            times, spoken = _reach.from_here(targets, 1.0)
+            times, spoken = _reach.from_here(targets, 1.0, call.params["deadline"] - _MARGIN)
             speaks.update(spoken)
             return "host", "", times
         return _from_inside(call, places[vantage], seen[vantage], record, targets)
@@ -169,7 +186,7 @@ def _from_inside(
         if reason:
             return "not_asked", reason, {}
         probe = Probe(params["operator_namespace"], params["probe_image"], [], {}, params["pull_secrets"])
-        return "probe", "", _reach.from_probe(client, probe, targets, params["deadline"])
+        return "probe", "", _reach.from_probe(client, probe, targets, params["deadline"] - _MARGIN)
     except (Silent, ContextError) as problem:
         return "silent", _reach.reason_of(problem), {}
 
@@ -189,20 +206,33 @@ def _render(
     """Texts for clients. Raises Failed where these would lead nowhere: what clients have now is better than nothing."""
     if not params["render"]:
         return {}
-    if not endpoints:
+    problem = _unfit(params, endpoints)
+    if problem:
         raise Failed(
-            f"cannot render the endpoints of {params['namespace']}/{params['name']}: no member has an address. "
-            "What was rendered before stays as it is. See problems, and run again when a member can be reached.",
+            f"cannot render the endpoints of {params['namespace']}/{params['name']}: {problem} What was rendered "
+            "before stays as it is.",
             **result,
         )
-    if not params["bind"].rpartition(":")[2].isdigit():
-        raise Failed(f"cannot render a proxy that listens on {params['bind']!r}: it names no port. Write host:port.")
     names = Names(params["name"], params["namespace"], params["zone"], int(time.time()), params["bind"])
     rendered = {kind: FORMATS[kind](endpoints, names) for kind in params["render"]}
     if "dns" in rendered:
         earlier = Path(params["zone_file"]) if params["zone_file"] else None
         rendered["dns"] = zone_after(earlier.read_text() if earlier and earlier.exists() else "", endpoints, names)
     return rendered
+
+
+def _unfit(params: Mapping[str, Any], endpoints: Sequence[Mapping[str, Any]]) -> str:
+    """Why nothing should be rendered, and what to do; empty if all is well."""
+    known = [rules.HOST, *(place["context"] for place in params["contexts"])]
+    if params["vantage"] and params["vantage"] not in known:
+        return f"there is no vantage {params['vantage']!r}. Use one of {', '.join(known)}."
+    if not params["bind"].rpartition(":")[2].isdigit():
+        return f"a proxy that listens on {params['bind']!r} has no port. Write host:port."
+    if not endpoints:
+        return "no member has an address. See problems, and run again when a member can be reached."
+    if not any(endpoint["reached"] for endpoint in endpoints):
+        return f"none is reached from {params['vantage'] or 'anywhere'}. See vantages and problems."
+    return ""
 
 
 def zone_after(earlier: str, endpoints: Sequence[Mapping[str, Any]], names: Names) -> str:

@@ -12,7 +12,12 @@ from ansible_collections.kubeblocks.multicluster.plugins.module_utils._kube.clie
 from ansible_collections.kubeblocks.multicluster.plugins.module_utils._kube.errors import ContextError
 from ansible_collections.kubeblocks.multicluster.plugins.module_utils._kube.parallel import ask_all
 from ansible_collections.kubeblocks.multicluster.plugins.module_utils._rules.members import problems_of
+from ansible_collections.kubeblocks.multicluster.plugins.module_utils._rules.services import Database
 from ansible_collections.kubeblocks.multicluster.plugins.module_utils._runner import CONTEXTS_SPEC, Call, access
+from ansible_collections.kubeblocks.multicluster.plugins.module_utils._services import (
+    missing_addresses,
+    peer_services,
+)
 
 # Which etcd is meant. Keep in step with plugins/doc_fragments/_members.py.
 MEMBERS_SPEC: dict[str, Any] = {
@@ -34,10 +39,20 @@ SPEC: dict[str, Any] = {
 _EXEC_SECONDS = 8.0
 
 
-def members(client: Client, params: Mapping[str, Any]) -> list[dict[str, Any]]:
-    """Samples of the members in one context; see ``_rules.members`` for their shape."""
+def members(client: Client, params: Mapping[str, Any], seconds: float = 4.0) -> list[dict[str, Any]]:
+    """Samples of the members in one context; see ``_rules.members`` for their shape. ``seconds``: for one question."""
     pods = pods_of(client, params["namespace"], params["name"], params["component"])
-    return [_sample(client, pod, params["container"]) for pod in pods]
+    return [_sample(client, pod, params["container"], seconds) for pod in pods]
+
+
+def member_list(client: Client, params: Mapping[str, Any], pod: str, seconds: float) -> list[dict[str, Any]]:
+    """etcd's own list as this member knows it, which may be behind the others'; empty if it gives none."""
+    metadata = {"namespace": params["namespace"], "name": pod}
+    ask = _asker(client, {"metadata": metadata}, params["container"], seconds)
+    try:
+        return [_listed(member) for member in ask("member", "list", "--consistency=s")["members"]]
+    except (ContextError, ValueError, LookupError):
+        return []
 
 
 def pods_of(client: Client, namespace: str, name: str, component: str) -> list[dict[str, Any]]:
@@ -51,7 +66,7 @@ def pods_of(client: Client, namespace: str, name: str, component: str) -> list[d
     return client.list(f"/api/v1/namespaces/{namespace}/pods", labels=selector)
 
 
-def _sample(client: Client, pod: Mapping[str, Any], container: str) -> dict[str, Any]:
+def _sample(client: Client, pod: Mapping[str, Any], container: str, seconds: float) -> dict[str, Any]:
     found: dict[str, Any] = {
         "context": client.context,
         "pod": pod["metadata"]["name"],
@@ -68,7 +83,7 @@ def _sample(client: Client, pod: Mapping[str, Any], container: str) -> dict[str,
     }
     if found["phase"] != "Running":
         return {**found, "error": found["phase"]}
-    ask = _asker(client, pod, container)
+    ask = _asker(client, pod, container, seconds)
     try:
         status = ask("endpoint", "status")[0]["Status"]
     except (ContextError, ValueError, LookupError) as problem:
@@ -101,13 +116,13 @@ def _listed(member: Mapping[str, Any]) -> dict[str, Any]:
     }
 
 
-def _asker(client: Client, pod: Mapping[str, Any], container: str) -> Callable[..., Any]:
+def _asker(client: Client, pod: Mapping[str, Any], container: str, seconds: float) -> Callable[..., Any]:
     """A function that runs etcdctl in the member's container and returns what it answered."""
     metadata = pod["metadata"]
 
     def ask(*words: str) -> Any:
-        command = ["etcdctl", "--command-timeout=4s", *words, "-w", "json"]
-        code, printed = client.execute(metadata["namespace"], metadata["name"], container, command, _EXEC_SECONDS)
+        command = ["etcdctl", f"--command-timeout={seconds:g}s", *words, "-w", "json"]
+        code, printed = client.execute(metadata["namespace"], metadata["name"], container, command, 2 * seconds)
         if code != 0:
             raise ValueError(printed.strip())
         return json.loads(printed)
@@ -136,18 +151,23 @@ def phase_of(pod: Mapping[str, Any], container: str) -> str:
 def look(params: Mapping[str, Any]) -> tuple[list[dict[str, Any]], list[str], str]:
     """One look at all contexts: samples in their order, what stands between them and one etcd, KubeBlocks' phase."""
     places = {place["context"]: place for place in params["contexts"]}
+    database = Database(params["namespace"], params["name"], params["component"])
 
     def ask(context: str) -> Any:
         client = Client(access(places[context], params["request_timeout"]))
-        control = places[context]["plane"] == "control"
-        return phase_of_cluster(client, params["namespace"], params["name"]) if control else members(client, params)
+        if places[context]["plane"] == "control":
+            return phase_of_cluster(client, params["namespace"], params["name"])
+        samples = members(client, params)
+        # KubeBlocks starts no Pod before every peer has its address.
+        return samples, [] if samples else missing_addresses(client, peer_services(client, database))
 
     answers, failures = ask_all(places, ask, params["request_timeout"] + 4 * _EXEC_SECONDS)
-    planes = [context for context, place in places.items() if place["plane"] == "data"]
-    samples = [sample for context in planes for sample in answers.get(context, [])]
+    seen = [answers[context] for context, place in places.items() if place["plane"] == "data" and context in answers]
+    samples = [sample for found, _missing in seen for sample in found]
+    missing = [line for _found, lines in seen for line in lines]
     phases = [answers[context] for context in answers if places[context]["plane"] == "control"]
     silent = [str(problem) for problem in failures.values()]
-    return samples, silent + problems_of(samples, params["replicas"]), phases[0] if phases else ""
+    return samples, silent + missing + problems_of(samples, params["replicas"]), phases[0] if phases else ""
 
 
 def phase_of_cluster(client: Client, namespace: str, name: str) -> str:

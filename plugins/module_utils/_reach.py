@@ -10,12 +10,12 @@ import ssl
 import statistics
 import time
 from collections.abc import Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from typing import Any
 
 from ansible_collections.kubeblocks.multicluster.plugins.module_utils import _connect as connect
 from ansible_collections.kubeblocks.multicluster.plugins.module_utils._kube.client import Client
+from ansible_collections.kubeblocks.multicluster.plugins.module_utils._kube.parallel import ask_all
 from ansible_collections.kubeblocks.multicluster.plugins.module_utils._probe import Probe, Silent
 from ansible_collections.kubeblocks.multicluster.plugins.module_utils._probe import ask as ask_probe
 from ansible_collections.kubeblocks.multicluster.plugins.module_utils._rules.endpoints import target_of
@@ -29,16 +29,17 @@ _TRIES = 3
 _PLAIN, _TLS = "plain", "tls"
 
 
-def from_here(targets: Sequence[Target], timeout: float) -> tuple[Times, dict[str, str]]:
-    """Milliseconds of a TCP connection to each target, and what each speaks: ``plain`` or ``tls, N days left``."""
-    if not targets:
-        return {}, {}
-    with ThreadPoolExecutor(len(targets)) as pool:
-        answers = list(pool.map(lambda target: _knock(target["host"], target["port"], timeout), targets))
-    names = [target_of(target) for target in targets]
-    times = [took for took, spoken in answers]
-    speaks = [spoken for took, spoken in answers]
-    return dict(zip(names, times, strict=True)), {name: said for name, said in zip(names, speaks, strict=True) if said}
+def from_here(targets: Sequence[Target], timeout: float, deadline: float) -> tuple[Times, dict[str, str]]:
+    """Milliseconds of a TCP connection to each target, and what each speaks: ``plain`` or ``tls, N days left``.
+
+    A name that nobody resolves costs the deadline and no more.
+    """
+    by_name = {target_of(target): target for target in targets}
+    answers, _late = ask_all(
+        by_name, lambda name: _knock(by_name[name]["host"], by_name[name]["port"], timeout), deadline
+    )
+    times = {name: answers[name][0] if name in answers else None for name in by_name}
+    return times, {name: answers[name][1] for name in answers if answers[name][1]}
 
 
 def _knock(host: str, port: int, timeout: float) -> tuple[float | None, str]:
@@ -60,6 +61,8 @@ def _spoken(host: str, port: int, timeout: float) -> str:
     try:
         with socket.create_connection((host, port), timeout) as raw, context.wrap_socket(raw) as secure:
             return _TLS + _life(secure.getpeercert(binary_form=True) or b"")
+    except TimeoutError:  # it says nothing, so nothing is said of it
+        return ""
     except ssl.SSLError as problem:
         # A server that asks for our certificate speaks TLS as well.
         return _TLS if "ALERT" in str(problem.reason or "") else _PLAIN
@@ -91,8 +94,13 @@ def health_of(printed: str, targets: Sequence[Target]) -> Times:
         with suppress(ValueError):
             found = json.loads(line)
             entries = found if isinstance(found, list) else entries
-    took = {entry["endpoint"]: _milliseconds(entry["took"]) for entry in entries if entry.get("health")}
+    took = {entry["endpoint"]: _milliseconds(entry["took"]) for entry in entries if _answers(entry)}
     return {target_of(target): took.get(f"{target['scheme']}://{target_of(target)}") for target in targets}
+
+
+def _answers(entry: Mapping[str, Any]) -> bool:
+    """A full database counts: it reads, and to be cured it has to be reached."""
+    return bool(entry.get("took")) and (bool(entry.get("health")) or str(entry.get("error", "")).endswith("NOSPACE"))
 
 
 _UNITS = {"ns": 1e-6, "µs": 1e-3, "us": 1e-3, "ms": 1.0, "s": 1000.0}

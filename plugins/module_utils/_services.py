@@ -61,11 +61,11 @@ _EXHAUSTED = ("no available IPs", "pool exhausted", "no more IPs")
 def run(call: Call) -> dict[str, Any]:
     """Bring this context's Services to what is asked for, then wait until each has its address."""
     params, client = call.params, call.client()
-    exposure = _exposure(params)
     database = database_of(params)
+    exposure = _exposure(params, database.members_in(client.context))
     found = own_services(client, database)
     wanted = rules.wanted_services(database, client.context, exposure)
-    changes = [*_changes(client, found, wanted), *_peer_changes(client, database, params)]
+    changes = [*_changes(client, found, wanted), *_peer_changes(call, client, database)]
     names = {body["metadata"]["name"] for body in wanted}
     superfluous = [Removal(body) for name, body in found.items() if name not in names]
     result: dict[str, Any] = {
@@ -84,11 +84,11 @@ def run(call: Call) -> dict[str, Any]:
     return result
 
 
-def _exposure(params: Mapping[str, Any]) -> Exposure:
+def _exposure(params: Mapping[str, Any], members: Sequence[str]) -> Exposure:
     if params["exposure"] != LOAD_BALANCER:
         return Exposure(params["exposure"])
     asked = (params["clouds"], params["scope"], params["annotations"])
-    refused = of_load_balancers(f"{params['context']}, clients", *asked, params["accept"])
+    refused = of_load_balancers(f"{params['context']}, clients", *asked, params["accept"], several=len(members) > 1)
     if refused:
         raise Failed("\n".join(str(finding) for finding in refused))
     annotations = {key: str(value) for key, value in annotations_of(*asked).items()}
@@ -149,12 +149,17 @@ def _refuse_foreign(client: Client, body: dict[str, Any]) -> None:
         )
 
 
-def _peer_changes(client: Client, database: Database, params: Mapping[str, Any]) -> list[Change]:
+def _peer_changes(call: Call, client: Client, database: Database) -> list[Change]:
     """The client port belongs on the peers' Services, as the members advertise it there, but not on the internet."""
-    changes = []
+    changes, params = [], call.params
     for body in peer_services(client, database):
-        open_to_all = is_internet(params["peer_scope"], rules.addresses_of(body))
-        keep = not open_to_all or PLAIN_CLIENTS in params["accept"]
+        balanced, addresses = body["spec"].get("type") == "LoadBalancer", rules.addresses_of(body)
+        keep = not (balanced and is_internet(params["peer_scope"], addresses)) or PLAIN_CLIENTS in params["accept"]
+        if not keep:
+            call.warn(
+                f"{client.context}: port {rules.CLIENT_PORT} is not opened on the peer Service {_member_of(body)} "
+                f"({', '.join(addresses) or 'no address yet'}), as that is on the internet: see {PLAIN_CLIENTS}."
+            )
         there = rules.CLIENT_PORT in rules.ports_of(body)
         if keep != there and (keep or _is_our_port(body)):
             changes.append(Change(_of_ports(body), _with_client_port(body, keep=keep)))
