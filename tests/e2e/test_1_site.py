@@ -85,7 +85,8 @@ def test_second_run_changes_nothing(pods_lab: Lab, site: Played) -> None:
     written = [line for lines in audit.writes().values() for line in lines]
     assert all("/leases/kubeblocks-multicluster" in line for line in written), written
     for node in pods_lab.nodes[1:]:
-        assert sum(audit.count(node.name).values()) <= 40  # a quiet run asks little of a data plane
+        # A quiet run asks little of a data plane: three roles make sure who it is, and the members are asked twice.
+        assert sum(audit.count(node.name).values()) <= 44
 
 
 def test_the_operator_is_never_forbidden_anything(pods_lab: Lab, site: Played) -> None:

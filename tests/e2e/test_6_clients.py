@@ -12,6 +12,7 @@ from pathlib import Path
 import pytest
 from balanced import (
     ENDPOINTS,
+    ETCD,
     METALLB,
     PLANES,
     PODS,
@@ -26,7 +27,7 @@ from clients import Writer, etcdctl, in_member, metrics, services
 from lab import faults
 from lab.build.programs import program
 from lab.settings import Lab
-from support import Played, kubectl
+from support import Played, kubectl, module, places
 
 
 @pytest.fixture(scope="module")
@@ -74,7 +75,7 @@ def test_what_members_advertise_is_true_from_every_cluster(lab: Lab, site: Playe
 
 
 def test_endpoints_says_from_where_each_address_is_reached(lab: Lab, site: Played) -> None:
-    found = look(lab)
+    found = look(lab, deadline=10.0)  # a Pod of our own may start slowly on a busy machine
     assert found["problems"] == []
     assert {vantage: entry["asked"] for vantage, entry in found["vantages"].items()} == {
         "host": "host",
@@ -87,6 +88,24 @@ def test_endpoints_says_from_where_each_address_is_reached(lab: Lab, site: Playe
             assert all(took is not None for took in address["reached"].values()), address
             assert set(address["reached"]) == {"host", "control", *PLANES}
             assert address["speaks"] == "plain"
+
+
+def test_the_client_port_is_open_on_the_internet_only_by_name(lab: Lab, site: Played) -> None:
+    def ports() -> list[int]:
+        return [port["port"] for port in services(lab, "k8s-1")[PODS[0]]["spec"]["ports"]]
+
+    options = {"kubeconfig": str(lab.kubeconfig), "context": "k8s-1", "contexts": places(lab), **ETCD}
+    options |= {"exposure": "load_balancer", "peer_scope": "internet"}
+    assert ports() == [2380, 2379]
+    closed = module(lab, "member_services", options, body="action")
+    assert closed["changed"]
+    assert "port 2379 is not opened on the peer Service etcd-etcd-0" in closed["warnings"][0]
+    assert ports() == [2380]
+    assert not module(lab, "member_services", options, body="action")["changed"]
+    accepted = options | {"accept": ["exposure.client_port_internet"]}
+    assert module(lab, "member_services", accepted, body="module")["changed"]
+    assert ports() == [2380, 2379]
+    assert not module(lab, "member_services", options | {"peer_scope": "internal"}, body="module")["changed"]
 
 
 def test_the_second_run_changes_nothing(lab: Lab, site: Played, inventory: Path) -> None:

@@ -47,7 +47,7 @@ def cases(lab: Lab) -> dict[str, dict[str, Any]]:
         "etcd_cluster": {**control, **CLUSTER, "placement": ["k8s-1", "k8s-2", "k8s-3"]},
         "member_services": {**data, "contexts": places(lab), **CLUSTER, "exposure": "node_port"},
         "metallb_configuration": {**data, "addresses": ["192.0.2.8/29"]},
-        "endpoints_info": {"contexts": places(lab), **CLUSTER, "operator_namespace": "two", "render": ["env"]},
+        "endpoints_info": {"contexts": places(lab), **CLUSTER, "operator_namespace": "two"},
         "etcd_members_info": {"contexts": places(lab), **CLUSTER},
         "status_report": {"contexts": places(lab), **CLUSTER},
     }

@@ -8,6 +8,9 @@ from typing import Any
 
 import pytest
 
+from ansible_collections.kubeblocks.multicluster.plugins.module_utils import _preflight
+from ansible_collections.kubeblocks.multicluster.plugins.module_utils._kube.errors import Failed
+from ansible_collections.kubeblocks.multicluster.plugins.module_utils._runner import Call
 from lab.settings import Lab
 from objects import node, present
 from provoking import Stack, params, report, told
@@ -70,9 +73,9 @@ def cilium(lab: Lab, stack: ExitStack, _folder: Path) -> dict[str, Any]:
     return contexts(lab, k8s_1={"pools": [POOL]})
 
 
-def clients(**asked: Any) -> Stack:
+def clients(replicas: int = 3, **asked: Any) -> Stack:
     def enter(lab: Lab, _stack: ExitStack, _folder: Path) -> dict[str, Any]:
-        return contexts(lab, k8s_2={"clients": {"exposure": "load_balancer", **asked}})
+        return contexts(lab, k8s_2={"clients": {"exposure": "load_balancer", **asked}}) | {"replicas": replicas}
 
     return enter
 
@@ -107,10 +110,18 @@ CASES: dict[str, tuple[Stack, set[tuple[str, str, str]]]] = {
     "a cloud answers elsewhere": (with_node(POOL, "k8s-2", provider="aws:///zone/i-1"), set()),
     "Cilium answers": (cilium, RIVAL),
     "clients: one load balancer": (
-        clients(annotations={ACK_ID: "lb-1"}),
+        clients(replicas=5, annotations={ACK_ID: "lb-1"}),
         {("exposure.one_load_balancer", "k8s-2, clients", "fail")},
     ),
+    "clients: one load balancer for the only member": (clients(annotations={ACK_ID: "lb-1"}), set()),
     "clients: the internet": (clients(scope="internet"), {("exposure.plain_internet", "k8s-2, clients", "fail")}),
+    "peers: a class": (
+        lambda lab, _stack, _folder: (
+            contexts(lab, k8s_1={"pools": [POOL]})
+            | {"peer_exposure": "load_balancer", "load_balancer_class": "metallb"}
+        ),
+        {("load_balancer.class_of_peers", "peers", "fail")},
+    ),
     "peers: the internet": (
         peers(scope="internet"),
         {("exposure.plain_internet", "peers", "fail"), ("exposure.client_port_internet", "peers", "info")},
@@ -125,6 +136,14 @@ def test_each_finding_is_provoked(stocked_lab: Lab, tmp_path: Path, name: str) -
     with ExitStack() as stack:
         changed = enter(stocked_lab, stack, tmp_path)
         assert told(report(params(stocked_lab, **changed))) == expected
+
+
+def test_what_would_share_a_load_balancer_is_never_accepted(stocked_lab: Lab) -> None:
+    for options in ({"peer_annotations": {ACK_ID: "lb-1"}}, {"peer_clouds": ["vke"]}):
+        accepted = ["exposure.one_load_balancer", "exposure.vke_subnet"]
+        asked = params(stocked_lab, peer_exposure="load_balancer", accept=accepted, **options)
+        with pytest.raises(Failed, match="preflight: 1 finding must be mended"):
+            _preflight.run(Call(asked))
 
 
 def test_a_class_of_its_own_lets_metallb_stand_beside_a_cloud(stocked_lab: Lab) -> None:

@@ -26,7 +26,7 @@ TESTS_OF_RULES = {
     "vantage": "vantage",
     "exposure": "exposure",
     "services": "exposure",
-    "endpoints": "exposure",
+    "endpoints": "endpoints",
     "pools": "exposure",
 }
 PLACEMENT, MEMBERS, FINDINGS, IDENTITY, FATE, SPREAD, VERSIONS, ADDRESSES, LIFE, VALUES, REMAINS, VANTAGE, *MORE = (
@@ -246,7 +246,7 @@ MUTATIONS: list[Mutation] = [
     (REMAINS, "provisioner not in drivers", "not drivers", FOUND, "provisioner: driver missing"),
     (REMAINS, "if not operator or not excess:", "if not operator:", FOUND, "excess: none"),
     # Load balancers, Services, addresses
-    (EXPOSURE, "    if shared:", "    if False:", FOUND, "balancers: one for all"),
+    (EXPOSURE, "    if shared and several:", "    if False:", FOUND, "balancers: one for all"),
     (EXPOSURE, '"vke" in clouds and VKE', "VKE", FOUND, "balancers: nothing asked"),
     (EXPOSURE, "VKE_SUBNET not in extra", "True", FOUND, "balancers: vke with a subnet"),
     (EXPOSURE, "scope == INTERNET and PLAIN", "PLAIN", FOUND, "balancers: nothing asked"),
