@@ -2,13 +2,9 @@
 
 from __future__ import annotations
 
-import importlib
-import sys
-from pathlib import Path
-from types import ModuleType
-from typing import Any
-
 import pytest
+
+from mutants import Mutation, is_caught, named
 
 COLLECTION = "ansible_collections.kubeblocks.multicluster.plugins.module_utils"
 TESTS_OF_RULES = {
@@ -36,9 +32,6 @@ EXPOSURE, SERVICES, ENDPOINTS, POOLS = MORE
 CREDENTIALS, RENDER = f"{COLLECTION}._credentials", f"{COLLECTION}._render"
 TESTS = {f"{COLLECTION}._rules.{name}": tests for name, tests in TESTS_OF_RULES.items()}
 TESTS |= {CREDENTIALS: "credentials", RENDER: "render"}
-
-# Mutation of a module's text: what stands there, what comes instead. Expectation: test and case of its table.
-Mutation = tuple[str, str, str, str, Any]
 
 TABLE, QUORUM, DOMAINS = "test_table_of_the_rules", "test_quorum_and_tolerance", "test_declared_domains"
 MISSING = "test_what_is_missing_to_one_etcd"
@@ -353,34 +346,6 @@ MUTATIONS: list[Mutation] = [
 ]
 
 
-def executed(path: str, name: str, old: str = "", new: str = "") -> ModuleType:
-    """A module from its text, mutated if ``old`` is given; nothing on disk or in ``sys.modules`` changes."""
-    text = Path(path).read_text()
-    assert not old or text.count(old) == 1, f"{old!r} stands {text.count(old)} times in {path}"
-    found = ModuleType(name)
-    exec(compile(text.replace(old, new) if old else text, path, "exec"), found.__dict__)  # noqa: S102 - our own text
-    return found
-
-
-def failed(tests: ModuleType, test: str, case: Any) -> bool:
-    function = getattr(tests, test)
-    try:
-        function() if case is None else function(case)
-    except (AssertionError, ArithmeticError):
-        return True
-    return False
-
-
-def named(mutation: Mutation) -> str:
-    module, old, new, _, _ = mutation
-    return f"{module.rpartition('.')[2]}: {old.strip()} -> {new.strip() or 'nothing'}"
-
-
 @pytest.mark.parametrize("mutation", MUTATIONS, ids=named)
 def test_an_expectation_fails_without_its_guard(mutation: Mutation, monkeypatch: pytest.MonkeyPatch) -> None:
-    module, old, new, test, case = mutation
-    tests = str(Path(__file__).with_name(f"test_{TESTS[module]}.py"))
-    real = importlib.import_module(module)
-    assert not failed(executed(tests, "tests_as_they_are"), test, case)
-    monkeypatch.setitem(sys.modules, module, executed(str(real.__file__), module, old, new))
-    assert failed(executed(tests, "tests_of_the_mutant"), test, case)
+    assert is_caught(mutation, TESTS[mutation[0]], monkeypatch)
