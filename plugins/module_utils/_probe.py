@@ -8,12 +8,14 @@ from __future__ import annotations
 
 import time
 import uuid
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from typing import Any
 
 from ansible_collections.kubeblocks.multicluster.plugins.module_utils._access import Right
 from ansible_collections.kubeblocks.multicluster.plugins.module_utils._kube.client import Client
+from ansible_collections.kubeblocks.multicluster.plugins.module_utils._kube.errors import ContextError
 
 LABEL = "kubeblocks.multicluster/probe"
 _SECONDS = 40  # the Pod's own deadline; that of whoever waits is shorter
@@ -49,13 +51,40 @@ def rights(namespace: str) -> list[Right]:
 
 def ask(client: Client, probe: Probe, seconds: float) -> str:
     """What the Pod says, or raise Silent. The Job is deleted in any case."""
+    with _made(client, probe, _SECONDS) as name:
+        return _await(client, probe, name, time.monotonic() + seconds)
+
+
+@contextmanager
+def standing(client: Client, probe: Probe, seconds: float, patience: float) -> Iterator[str]:
+    """The name of a Pod that stands there for as long as the block, to be asked by exec. Its command has to wait;
+    ``seconds``: its own deadline, ``patience``: how long it may take to start. Raises Silent."""
+    with _made(client, probe, int(seconds)) as name:
+        yield _await_running(client, probe, name, time.monotonic() + patience)
+
+
+@contextmanager
+def _made(client: Client, probe: Probe, seconds: int) -> Iterator[str]:
     name = f"kubeblocks-multicluster-probe-{uuid.uuid4().hex[:8]}"
     jobs = f"/apis/batch/v1/namespaces/{probe.namespace}/jobs"
-    client.create(jobs, _job(probe, name))
+    client.create(jobs, _job(probe, name, seconds))
     try:
-        return _await(client, probe, name, time.monotonic() + seconds)
+        yield name
     finally:
-        client.delete(f"{jobs}/{name}", propagation="Background")
+        with suppress(ContextError):  # a cluster that went silent meanwhile clears it away by itself
+            client.delete(f"{jobs}/{name}", propagation="Background")
+
+
+def _await_running(client: Client, probe: Probe, name: str, deadline: float) -> str:
+    seen = "no Pod was made for it"
+    while time.monotonic() < deadline:
+        for pod in client.list(f"/api/v1/namespaces/{probe.namespace}/pods", labels=f"{LABEL}={name}"):
+            state: dict[str, Any] = (pod["status"].get("containerStatuses") or [{}])[0].get("state", {})
+            if "running" in state:
+                return str(pod["metadata"]["name"])
+            seen = f"it is {state.get('waiting', {}).get('reason') or pod['status'].get('phase', 'without phase')}"
+        time.sleep(0.25)
+    raise Silent("silent", seen)
 
 
 def _await(client: Client, probe: Probe, name: str, deadline: float) -> str:
@@ -81,7 +110,7 @@ def _first_line(text: str) -> str:
     return text.split("\n", maxsplit=1)[0][:200]
 
 
-def _job(probe: Probe, name: str) -> dict[str, Any]:
+def _job(probe: Probe, name: str, seconds: int) -> dict[str, Any]:
     labels = {LABEL: name}
     container = {
         "name": "probe",
@@ -109,7 +138,7 @@ def _job(probe: Probe, name: str) -> dict[str, Any]:
         "metadata": {"name": name, "namespace": probe.namespace, "labels": labels},
         "spec": {
             "backoffLimit": 0,
-            "activeDeadlineSeconds": _SECONDS,
+            "activeDeadlineSeconds": seconds,
             "ttlSecondsAfterFinished": _SECONDS,
             "template": {"metadata": {"labels": labels}, "spec": pod},
         },

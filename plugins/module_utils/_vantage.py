@@ -28,16 +28,17 @@ _SECONDS = 12.0  # for the probe to start and to answer
 _CONTAINER = "etcd"
 # Any answer of the API server counts, also one that wants to know who asks: the probe has no credential of its own.
 _ANSWERED = ("(Unauthorized)", "(Forbidden)")
-_REACH = """
+_REACH = r"""
 ask() {
-  said=$(kubectl --kubeconfig /tmp/kubeconfig --context "$1" get --raw /version --request-timeout=5s 2>&1 >/dev/null)
+  said=$(kubectl --kubeconfig /tmp/kubeconfig --context "$1" --request-timeout="${LIMIT:-5s}" \
+    get --raw /version 2>&1 >/dev/null)
   code=$?
-  echo "$1 $code $(echo "$said" | tr '\\n' ' ' | cut -c 1-200)" > "/tmp/said.$1"
+  echo "$1 $code $(echo "$said" | tr '\n' ' ' | cut -c 1-200)" > "/tmp/said.$1"
 }
 printf '%s' "$KUBECONFIG_TEXT" > /tmp/kubeconfig
 for context in $CONTEXTS; do ask "$context" & done
 wait
-cat /tmp/said.* > /dev/termination-log
+cat /tmp/said.*
 """
 
 
@@ -121,6 +122,19 @@ def _silent(image: str, message: str, kind: str = "silent") -> dict[str, Any]:
 
 def _of_control_plane(client: Client, inside: Inside, ways: Mapping[str, Mapping[str, str]]) -> dict[str, Any]:
     """``reached``: data plane's context → what went wrong on the way there. ``ways``: context → ``server``, ``ca``."""
+    command = ["sh", "-c", f"{{ {_REACH} }} > /dev/termination-log"]
+    probe = Probe(inside.namespace, inside.image, command, _reach_environment(ways), inside.pull_secrets)
+    said = _by_probe(client, inside, probe)
+    return said if "text" not in said else {"asked": "probe", "reached": reached_of(said["text"], list(ways))}
+
+
+def reach_command(ways: Mapping[str, Mapping[str, str]], limit: str) -> list[str]:
+    """The same question for a Pod that stands there: what to execute; ``reached_of`` reads what it prints."""
+    settings = {**_reach_environment(ways), "LIMIT": limit}
+    return ["env", *(f"{key}={value}" for key, value in settings.items()), "sh", "-c", _REACH]
+
+
+def _reach_environment(ways: Mapping[str, Mapping[str, str]]) -> dict[str, str]:
     # Without any credential kubectl would ask for a user's name.
     nobody = {"token": "of-nobody"}
     kubeconfig = {
@@ -130,11 +144,7 @@ def _of_control_plane(client: Client, inside: Inside, ways: Mapping[str, Mapping
         "users": [{"name": "nobody", "user": nobody}],
         "contexts": [{"name": name, "context": {"cluster": name, "user": "nobody"}} for name in ways],
     }
-    environment = {"KUBECONFIG_TEXT": json.dumps(kubeconfig), "CONTEXTS": " ".join(ways)}
-    command = ["sh", "-c", _REACH]
-    probe = Probe(inside.namespace, inside.image, command, environment, inside.pull_secrets)
-    said = _by_probe(client, inside, probe)
-    return said if "text" not in said else {"asked": "probe", "reached": reached_of(said["text"], list(ways))}
+    return {"KUBECONFIG_TEXT": json.dumps(kubeconfig), "CONTEXTS": " ".join(ways)}
 
 
 def _cluster(way: Mapping[str, str]) -> dict[str, Any]:
