@@ -70,7 +70,8 @@ def _look(
     began, pause = time.monotonic(), params["window"] / max(1, params["samples"] - 1)
     while True:
         database = samples[-1]["database"] if samples else None
-        samples.append(_sample(places, params, time.monotonic() - began, database, ask_inside))
+        at = round(time.monotonic() - began, 1)
+        samples.append(_sample(places, params, at, database, ask_inside))
         verdicts = _verdicts(places, params, samples)
         picture = {context: found.verdict for context, found in verdicts.items()}
         if picture != shown:

@@ -6,8 +6,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from balanced import run
 
+from balanced import run
 from lab.settings import Lab
 from support import Played, changed_inventory
 

@@ -169,7 +169,7 @@ def test_site_asks_only_if_the_operators_kubeconfig_would_change(lab: Lab) -> No
 
 def test_the_cluster_clears_away_what_a_killed_run_left() -> None:
     """The Job itself says so: nobody has to come back for it."""
-    spec = _job(Probe("default", "x", ["true"], {}), "x")["spec"]
+    spec = _job(Probe("default", "x", ["true"], {}), "x", 40)["spec"]
     assert 0 < spec["activeDeadlineSeconds"] <= 60
     assert 0 < spec["ttlSecondsAfterFinished"] <= 60
     assert spec["backoffLimit"] == 0

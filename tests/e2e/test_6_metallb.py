@@ -12,6 +12,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+
+from ansible_collections.kubeblocks.multicluster.plugins.module_utils import _metallb, _services
+from ansible_collections.kubeblocks.multicluster.plugins.module_utils._kube.errors import Failed
+from ansible_collections.kubeblocks.multicluster.plugins.module_utils._runner import Call
 from balanced import (
     BALANCED,
     ETCD,
@@ -24,10 +28,6 @@ from balanced import (
     until,
 )
 from clients import services
-
-from ansible_collections.kubeblocks.multicluster.plugins.module_utils import _metallb, _services
-from ansible_collections.kubeblocks.multicluster.plugins.module_utils._kube.errors import Failed
-from ansible_collections.kubeblocks.multicluster.plugins.module_utils._runner import Call
 from lab.settings import Lab
 from objects import present
 from support import Audit, Played, kubectl, module, places, play

@@ -7,9 +7,9 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 import pytest
+
 from balanced import PLANES, PODS, look
 from clients import in_member, services
-
 from lab.settings import Lab
 from support import kubectl, play
 

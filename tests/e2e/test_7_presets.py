@@ -12,11 +12,11 @@ from collections.abc import Iterator
 from typing import Any
 
 import pytest
-from clients import services
 
 from ansible_collections.kubeblocks.multicluster.plugins.module_utils import _cluster
 from ansible_collections.kubeblocks.multicluster.plugins.module_utils._kube.errors import Failed
 from ansible_collections.kubeblocks.multicluster.plugins.module_utils._runner import Call
+from clients import services
 from lab.settings import Lab
 from support import Audit, kubectl, play
 

@@ -39,6 +39,7 @@ def cases(lab: Lab) -> dict[str, dict[str, Any]]:
             "charts": [{"ref": str(CHARTS / "etcd")}],
         },
         "placement_info": {"placement": ["k8s-1", "k8s-2", "k8s-3"], "replicas": 4},
+        "context_health_info": {"contexts": places(lab), **CLUSTER, "window": 0.5, "samples": 2},
         "context_record": {**control, "namespace": "two", "contexts": places(lab)},
         "crd_bundle": {**control, "source": str(kubeblocks_crds()), "namespace": "two"},
         "helm_release_claim": {**control, "namespace": "two", "releases": ["one"]},
@@ -91,6 +92,9 @@ def comparable(result: dict[str, Any]) -> dict[str, Any]:
     """A result without what differs from call to call: time, and what only a display adds."""
     left_out = {"waited", "invocation", "warnings", "_ansible_no_log", "action"}
     found = {key: value for key, value in result.items() if key not in left_out and not key.startswith("_ansible")}
+    for each in [*found.get("samples", []), *found.get("verdicts", {}).values()]:
+        for moment in ("at", "lasting"):
+            each.pop(moment, 0)
     for seen in found.get("preflight_report", {}).get("contexts", {}).values():
         for moment in ("authority_left", "credential_left", "clock_offset"):
             assert seen.pop(moment, 0) is not None or moment == "credential_left"

@@ -1,0 +1,112 @@
+"""Verdicts on real clusters: each fault of the lab, told from the others, and nothing written."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import pytest
+
+from balanced import ETCD, PLANES, look, until
+from lab import faults
+from lab.build.images import REGISTRY
+from lab.settings import Lab
+from support import Audit, Played, module, places
+
+VICTIM = "k8s-2"
+OTHERS = {"k8s-1": "ALIVE", "k8s-3": "ALIVE"}
+SHORT = {"window": 6.0, "samples": 4}
+# Fault → what is said of the context that it breaks.
+VERDICTS = {
+    "api": "API_DOWN",
+    "data": "DATA_DOWN",
+    "partition": "DEAD",
+    "asymmetric in": "DEAD",
+    "asymmetric out": "DEAD",
+    "freeze": "DEAD",
+    "slow": "ALIVE",
+}
+
+
+@pytest.fixture(scope="module")
+def lab(balanced_lab: Lab, balanced_site: Played) -> Lab:
+    return balanced_lab
+
+
+@contextmanager
+def failing(lab: Lab, *broken: faults.Fault) -> Iterator[None]:
+    for fault in broken:
+        faults.fail(lab, fault, print)
+    try:
+        yield
+    finally:
+        faults.heal(lab, None, print)
+        until(lambda: look(lab)["problems"] == [], 180)
+
+
+def health(lab: Lab, *, check: bool = False, **changed: Any) -> dict[str, Any]:
+    """What the module says, and that it left nothing behind but, for a while, a Pod in the control plane."""
+    audit = Audit(lab)
+    options = {"contexts": places(lab), **ETCD, **SHORT, "probe_image": f"{REGISTRY}/apecloud/kubeblocks-tools:1.0.2"}
+    found = module(lab, "context_health_info", options | changed, body="action", check=check)
+    written = [line for lines in audit.writes().values() for line in lines]
+    assert [line for line in written if check or "/namespaces/kb-system/jobs" not in line] == []
+    return found
+
+
+def verdicts(found: dict[str, Any]) -> dict[str, str]:
+    return {context: entry["verdict"] for context, entry in found["verdicts"].items()}
+
+
+def told(lab: Lab, expected: dict[str, str], *, check: bool = False) -> dict[str, Any]:
+    """The first answer that is sure of everything. One that is not yet sure may come before, a wrong one may not."""
+    for _ in range(6):
+        found = health(lab, check=check)
+        if verdicts(found) == expected:
+            return found
+        for context, verdict in verdicts(found).items():
+            assert verdict in (expected[context], "UNKNOWN"), found["verdicts"]
+    raise AssertionError(found["verdicts"])
+
+
+def test_all_is_well(lab: Lab) -> None:
+    found = health(lab, window=0.0, samples=1)
+    assert verdicts(found) == dict.fromkeys(PLANES, "ALIVE")
+    assert set(found["samples"][-1]["views"]) == {"host", "control", *PLANES}
+    assert found["not_asked"] == []
+    assert all(member["healthy"] and member["voter"] for member in found["members"])
+    assert {proof["verdict"] for context, proof in found["proofs"].items() if context} == {"NO_SPARE"}
+    assert found["proofs"][""]["spare_now"] == 1
+    assert found["proofs"]["k8s-1"]["sentence"] == (
+        "2 healthy voters are left of 3, 2 are needed: losing k8s-2 or k8s-3 next would stop writes"
+    )
+
+
+@pytest.mark.parametrize("fault", VERDICTS)
+def test_each_fault_has_its_verdict(lab: Lab, fault: str) -> None:
+    how, _, direction = fault.partition(" ")
+    with failing(lab, faults.Fault(VICTIM, how, direction)):
+        found = told(lab, OTHERS | {VICTIM: VERDICTS[fault]})
+        healthy = {member["domain"] for member in found["members"] if member["healthy"]}
+        # A member whose API is silent cannot be asked for itself: the worst is taken.
+        assert healthy == (set(PLANES) if VERDICTS[fault] == "ALIVE" else set(OTHERS))
+
+
+def test_check_mode_asks_through_pods_that_exist_and_says_the_same(lab: Lab) -> None:
+    with failing(lab, faults.Fault(VICTIM, "partition")):
+        found = told(lab, OTHERS | {VICTIM: "DEAD"}, check=True)
+        assert found["not_asked"] == ["control plane: no Pod was asked: check mode makes no Pod"]
+        assert "control" not in found["samples"][-1]["views"]
+
+
+def test_an_observer_who_is_cut_off_judges_nobody(lab: Lab) -> None:
+    with failing(lab, faults.Fault("observer", "observer")):
+        found = told(lab, dict.fromkeys(PLANES, "OBSERVER_ISOLATED"))
+        assert found["proofs"] == {}
+
+
+def test_two_clusters_at_once_leave_too_few_to_judge(lab: Lab) -> None:
+    with failing(lab, faults.Fault("k8s-2", "partition"), faults.Fault("k8s-3", "partition")):
+        found = told(lab, dict.fromkeys(PLANES, "OBSERVER_ISOLATED"))
+        assert found["proofs"]["k8s-2"]["verdict"] == "LOST"
