@@ -15,7 +15,6 @@ from ansible_collections.kubeblocks.multicluster.plugins.module_utils._kube.clie
 from ansible_collections.kubeblocks.multicluster.plugins.module_utils._kube.errors import ContextError, Failed
 from ansible_collections.kubeblocks.multicluster.plugins.module_utils._kube.identity import uid_of
 from ansible_collections.kubeblocks.multicluster.plugins.module_utils._kube.parallel import ask_all
-from ansible_collections.kubeblocks.multicluster.plugins.module_utils._operator import marked_of_operator
 from ansible_collections.kubeblocks.multicluster.plugins.module_utils._probe import Probe, Silent
 from ansible_collections.kubeblocks.multicluster.plugins.module_utils._record import read_record
 from ansible_collections.kubeblocks.multicluster.plugins.module_utils._render import FORMATS, Names
@@ -23,7 +22,7 @@ from ansible_collections.kubeblocks.multicluster.plugins.module_utils._rules imp
 from ansible_collections.kubeblocks.multicluster.plugins.module_utils._rules.services import Database
 from ansible_collections.kubeblocks.multicluster.plugins.module_utils._runner import Call, access
 from ansible_collections.kubeblocks.multicluster.plugins.module_utils._services import (
-    described,
+    known_to_operator,
     own_services,
     peer_services,
 )
@@ -89,17 +88,8 @@ def _look(places: Mapping[str, Any], params: Mapping[str, Any]) -> Seen:
 
 
 def _of_control_plane(client: Client, params: Mapping[str, Any]) -> dict[str, Any]:
-    namespace, release = params["operator_namespace"], params["operator_release"]
-    deployment = client.get(f"/apis/apps/v1/namespaces/{namespace}/deployments/{release}")
-    path = f"/apis/apps.kubeblocks.io/v1/namespaces/{params['namespace']}/clusters/{params['name']}"
-    cluster = client.get(path)
-    return {
-        "error": "",
-        "uid": uid_of(client),
-        "record": read_record(client, namespace) or {},
-        "marked": marked_of_operator(deployment),
-        "database": described(cluster, params["component"]) if cluster else None,
-    }
+    record = read_record(client, params["operator_namespace"]) or {}
+    return {"error": "", "uid": uid_of(client), "record": record, **known_to_operator(client, params)}
 
 
 def _of_data_plane(client: Client, params: Mapping[str, Any]) -> dict[str, Any]:

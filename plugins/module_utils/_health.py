@@ -18,7 +18,6 @@ from ansible_collections.kubeblocks.multicluster.plugins.module_utils._kube.iden
     way_to,
 )
 from ansible_collections.kubeblocks.multicluster.plugins.module_utils._kube.parallel import ask_all
-from ansible_collections.kubeblocks.multicluster.plugins.module_utils._operator import marked_of_operator
 from ansible_collections.kubeblocks.multicluster.plugins.module_utils._probe import Probe, Silent, standing
 from ansible_collections.kubeblocks.multicluster.plugins.module_utils._record import read_record
 from ansible_collections.kubeblocks.multicluster.plugins.module_utils._rules import verdict as rules
@@ -31,7 +30,7 @@ from ansible_collections.kubeblocks.multicluster.plugins.module_utils._rules.vie
     view_of,
 )
 from ansible_collections.kubeblocks.multicluster.plugins.module_utils._runner import Call, access
-from ansible_collections.kubeblocks.multicluster.plugins.module_utils._services import described
+from ansible_collections.kubeblocks.multicluster.plugins.module_utils._services import known_to_operator
 from ansible_collections.kubeblocks.multicluster.plugins.module_utils._tables import columns
 from ansible_collections.kubeblocks.multicluster.plugins.module_utils._vantage import reach_command, reached_of
 
@@ -140,7 +139,7 @@ def _sample(
         client = clients[context]
         version_of(client)
         if context == control:
-            return _of_control_plane(client, params) | {"reached": ask_inside() if ask_inside else {}}
+            return known_to_operator(client, params) | {"reached": ask_inside() if ask_inside else {}}
         return _of_members(client, params, {name: server for name, server in servers.items() if name != context})
 
     answers, problems = ask_all(places, ask, _SECONDS)
@@ -167,17 +166,6 @@ def _sample(
 
 def _control_of(places: Mapping[str, Any]) -> str:
     return next(context for context, place in places.items() if place["plane"] == "control")
-
-
-def _of_control_plane(client: Client, params: Mapping[str, Any]) -> dict[str, Any]:
-    namespace, release = params["operator_namespace"], params["operator_release"]
-    deployment = client.get(f"/apis/apps/v1/namespaces/{namespace}/deployments/{release}")
-    path = f"/apis/apps.kubeblocks.io/v1/namespaces/{params['namespace']}/clusters/{params['name']}"
-    cluster = client.get(path)
-    return {
-        "marked": marked_of_operator(deployment),
-        "database": described(cluster, params["component"]) if cluster else None,
-    }
 
 
 def _of_members(client: Client, params: Mapping[str, Any], servers: Mapping[str, str]) -> dict[str, Any]:

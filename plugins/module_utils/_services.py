@@ -17,6 +17,7 @@ from ansible_collections.kubeblocks.multicluster.plugins.module_utils._kube.obje
     path_of,
     plan,
 )
+from ansible_collections.kubeblocks.multicluster.plugins.module_utils._operator import marked_of_operator
 from ansible_collections.kubeblocks.multicluster.plugins.module_utils._rules import services as rules
 from ansible_collections.kubeblocks.multicluster.plugins.module_utils._rules.exposure import (
     CLIENT_EXPOSURES,
@@ -106,6 +107,16 @@ def database_of(params: Mapping[str, Any]) -> Database:
     if cluster is None or cluster["metadata"].get("deletionTimestamp"):
         return Database(*names)
     return described(cluster, params["component"])
+
+
+def known_to_operator(client: Client, params: Mapping[str, Any]) -> dict[str, Any]:
+    """What the control plane says: ``marked`` contexts, as the operator runs; ``database``, None without a Cluster."""
+    namespace, release = params["operator_namespace"], params["operator_release"]
+    deployment = client.get(f"/apis/apps/v1/namespaces/{namespace}/deployments/{release}")
+    path = f"/apis/apps.kubeblocks.io/v1/namespaces/{params['namespace']}/clusters/{params['name']}"
+    cluster = client.get(path)
+    database = described(cluster, params["component"]) if cluster else None
+    return {"marked": marked_of_operator(deployment), "database": database}
 
 
 def described(cluster: Mapping[str, Any], component: str) -> Database:
