@@ -51,6 +51,10 @@ _SERVICE_TYPES = {MESH: "ClusterIP", LOAD_BALANCER: "LoadBalancer"}
 _DEFINITIONS = "/apis/apps.kubeblocks.io/v1/componentdefinitions"
 
 
+def cluster_path(namespace: str, name: str) -> str:
+    return f"/apis/apps.kubeblocks.io/v1/namespaces/{namespace}/clusters/{name}"
+
+
 def cluster_of(params: Mapping[str, Any]) -> dict[str, Any]:
     """The Cluster object: placement in the given order, one peer Service for each member."""
     claim: dict[str, Any] = {

@@ -8,6 +8,7 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
+from ansible_collections.kubeblocks.multicluster.plugins.module_utils._cluster import cluster_path
 from ansible_collections.kubeblocks.multicluster.plugins.module_utils._kube.client import Client
 from ansible_collections.kubeblocks.multicluster.plugins.module_utils._kube.errors import ContextError
 from ansible_collections.kubeblocks.multicluster.plugins.module_utils._kube.parallel import ask_all
@@ -57,11 +58,7 @@ def member_list(client: Client, params: Mapping[str, Any], pod: str, seconds: fl
 
 def pods_of(client: Client, namespace: str, name: str, component: str) -> list[dict[str, Any]]:
     """The Pods of one component of a Cluster that are in this context."""
-    labels = {
-        "app.kubernetes.io/managed-by": "kubeblocks",
-        "app.kubernetes.io/instance": name,
-        "apps.kubeblocks.io/component-name": component,
-    }
+    labels = Database(namespace, name, component).labels
     selector = ",".join(f"{key}={value}" for key, value in labels.items())
     return client.list(f"/api/v1/namespaces/{namespace}/pods", labels=selector)
 
@@ -172,7 +169,7 @@ def look(params: Mapping[str, Any]) -> tuple[list[dict[str, Any]], list[str], st
 
 def phase_of_cluster(client: Client, namespace: str, name: str) -> str:
     """What KubeBlocks says of a Cluster: its phase, ``without phase``, or ``absent``."""
-    found = client.get(f"/apis/apps.kubeblocks.io/v1/namespaces/{namespace}/clusters/{name}")
+    found = client.get(cluster_path(namespace, name))
     return str((found or {}).get("status", {}).get("phase", "")) or ("without phase" if found else "absent")
 
 

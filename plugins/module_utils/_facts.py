@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from ansible_collections.kubeblocks.multicluster.plugins.module_utils._access import POD_ROLE
-from ansible_collections.kubeblocks.multicluster.plugins.module_utils._cluster import PLACEMENT
+from ansible_collections.kubeblocks.multicluster.plugins.module_utils._cluster import PLACEMENT, cluster_path
 from ansible_collections.kubeblocks.multicluster.plugins.module_utils._credentials import TOKEN_KEY
 from ansible_collections.kubeblocks.multicluster.plugins.module_utils._kube.client import Client
 from ansible_collections.kubeblocks.multicluster.plugins.module_utils._kube.errors import ContextError
@@ -144,7 +144,7 @@ def _pod_role(client: Client) -> list[Any] | None:
 
 def _cluster(client: Client, database: Mapping[str, str]) -> dict[str, Any] | None:
     """Placement, components and their replicas of a Cluster, None where there is none."""
-    found = client.get(f"/apis/apps.kubeblocks.io/v1/namespaces/{database['namespace']}/clusters/{database['name']}")
+    found = client.get(cluster_path(database["namespace"], database["name"]))
     if found is None:
         return None
     placement = found["metadata"].get("annotations", {}).get(PLACEMENT, "")

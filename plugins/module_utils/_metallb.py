@@ -19,6 +19,7 @@ from ansible_collections.kubeblocks.multicluster.plugins.module_utils._kube.obje
     path_of,
     path_of_all,
     plan,
+    written,
 )
 from ansible_collections.kubeblocks.multicluster.plugins.module_utils._rules.pools import in_ranges
 from ansible_collections.kubeblocks.multicluster.plugins.module_utils._rules.services import addresses_of
@@ -138,15 +139,8 @@ def run(call: Call) -> dict[str, Any]:
             client.apply(path_of(change.wanted), change.wanted)
         for removal in superfluous:  # last: until the webhook has taken the new ones, the old ones serve
             client.delete(path_of(removal.found))
-    result: dict[str, Any] = {
-        "changed": bool(changes or superfluous),
-        "results": [change.result() for change in changes] + [removal.result() for removal in superfluous],
-        "states": [] if call.check_mode else _await_valid(call, client, before),
-        "pools": _pools(client, params["namespace"]),
-    }
-    if result["changed"]:
-        result["diff"] = [change.difference() for change in changes] + [removal.difference() for removal in superfluous]
-    return result
+    states = [] if call.check_mode else _await_valid(call, client, before)
+    return written([*changes, *superfluous]) | {"states": states, "pools": _pools(client, params["namespace"])}
 
 
 def _refuse_moves(client: Client, params: Mapping[str, Any], ours: Sequence[Mapping[str, Any]]) -> None:

@@ -7,7 +7,7 @@ import time
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
-from ansible_collections.kubeblocks.multicluster.plugins.module_utils._cluster import PLACEMENT
+from ansible_collections.kubeblocks.multicluster.plugins.module_utils._cluster import PLACEMENT, cluster_path
 from ansible_collections.kubeblocks.multicluster.plugins.module_utils._kube.client import FIELD_MANAGER, Client
 from ansible_collections.kubeblocks.multicluster.plugins.module_utils._kube.errors import ContextError, Failed
 from ansible_collections.kubeblocks.multicluster.plugins.module_utils._kube.objects import (
@@ -16,6 +16,7 @@ from ansible_collections.kubeblocks.multicluster.plugins.module_utils._kube.obje
     applied_by,
     path_of,
     plan,
+    written,
 )
 from ansible_collections.kubeblocks.multicluster.plugins.module_utils._operator import marked_of_operator
 from ansible_collections.kubeblocks.multicluster.plugins.module_utils._rules import services as rules
@@ -69,13 +70,7 @@ def run(call: Call) -> dict[str, Any]:
     changes = [*_changes(client, found, wanted), *_peer_changes(call, client, database)]
     names = {body["metadata"]["name"] for body in wanted}
     superfluous = [Removal(body) for name, body in found.items() if name not in names]
-    result: dict[str, Any] = {
-        "changed": bool(changes or superfluous),
-        "results": [change.result() for change in changes] + [removal.result() for removal in superfluous],
-        "missing": [],
-    }
-    if result["changed"]:
-        result["diff"] = [change.difference() for change in changes] + [removal.difference() for removal in superfluous]
+    result = written([*changes, *superfluous]) | {"missing": []}
     if not call.check_mode:
         for change in changes:
             client.apply(path_of(change.wanted), change.wanted)
@@ -103,7 +98,7 @@ def database_of(params: Mapping[str, Any]) -> Database:
     if not control:
         raise Failed("cannot look for the members: no context of the list is the control plane.")
     client = Client(access(control[0], params["request_timeout"]))
-    cluster = client.get(f"/apis/apps.kubeblocks.io/v1/namespaces/{names[0]}/clusters/{names[1]}")
+    cluster = client.get(cluster_path(names[0], names[1]))
     if cluster is None or cluster["metadata"].get("deletionTimestamp"):
         return Database(*names)
     return described(cluster, params["component"])
@@ -113,8 +108,7 @@ def known_to_operator(client: Client, params: Mapping[str, Any]) -> dict[str, An
     """What the control plane says: ``marked`` contexts, as the operator runs; ``database``, None without a Cluster."""
     namespace, release = params["operator_namespace"], params["operator_release"]
     deployment = client.get(f"/apis/apps/v1/namespaces/{namespace}/deployments/{release}")
-    path = f"/apis/apps.kubeblocks.io/v1/namespaces/{params['namespace']}/clusters/{params['name']}"
-    cluster = client.get(path)
+    cluster = client.get(cluster_path(params["namespace"], params["name"]))
     database = described(cluster, params["component"]) if cluster else None
     return {"marked": marked_of_operator(deployment), "database": database}
 
@@ -128,17 +122,20 @@ def described(cluster: Mapping[str, Any], component: str) -> Database:
 
 def own_services(client: Client, database: Database) -> dict[str, dict[str, Any]]:
     """Our Services for this etcd in a context, by name."""
-    path = f"/api/v1/namespaces/{database.namespace}/services"
-    found = client.list(path, labels=f"{rules.OWN}={database.owner}")
-    return {body["metadata"]["name"]: {**body, "apiVersion": "v1", "kind": "Service"} for body in found}
+    return {body["metadata"]["name"]: body for body in _listed(client, database, {rules.OWN: database.owner})}
 
 
 def peer_services(client: Client, database: Database) -> list[dict[str, Any]]:
     """KubeBlocks' Services for the single members that are in a context."""
-    labels = ",".join(f"{key}={value}" for key, value in database.labels.items())
-    found = client.list(f"/api/v1/namespaces/{database.namespace}/services", labels=labels)
-    peers = [body for body in found if rules.PEER_PORT in rules.ports_of(body)]
+    peers = [body for body in _listed(client, database, database.labels) if rules.PEER_PORT in rules.ports_of(body)]
     return [body for body in peers if rules.POD_NAME in body["spec"].get("selector", {})]
+
+
+def _listed(client: Client, database: Database, labels: Mapping[str, str]) -> list[dict[str, Any]]:
+    """Services that carry these labels, each with the kind that a list leaves out."""
+    selector = ",".join(f"{key}={value}" for key, value in labels.items())
+    found = client.list(f"/api/v1/namespaces/{database.namespace}/services", labels=selector)
+    return [{**body, "apiVersion": "v1", "kind": "Service"} for body in found]
 
 
 def _changes(client: Client, found: Mapping[str, dict[str, Any]], wanted: Sequence[dict[str, Any]]) -> list[Change]:
@@ -173,7 +170,7 @@ def _peer_changes(call: Call, client: Client, database: Database) -> list[Change
             )
         there = rules.CLIENT_PORT in rules.ports_of(body)
         if keep != there and (keep or _is_our_port(body)):
-            changes.append(Change(_of_ports(body), _with_client_port(body, keep=keep)))
+            changes.append(Change(body, _with_client_port(body, keep=keep)))
     return changes
 
 
@@ -182,15 +179,10 @@ def _is_our_port(body: Mapping[str, Any]) -> bool:
     return any(f'"port":{rules.CLIENT_PORT}' in key for key in ports)
 
 
-def _of_ports(body: Mapping[str, Any]) -> dict[str, Any]:
-    return {**body, "apiVersion": "v1", "kind": "Service"}
-
-
 def _with_client_port(body: Mapping[str, Any], *, keep: bool) -> dict[str, Any]:
     """Our part of KubeBlocks' Service; the UID makes sure that none is made where it went away meanwhile."""
     metadata = {key: body["metadata"][key] for key in ("namespace", "name", "uid")}
-    port = {"name": "client", "port": rules.CLIENT_PORT, "protocol": "TCP", "targetPort": rules.CLIENT_PORT}
-    spec = {"ports": [port]} if keep else {}
+    spec = {"ports": [rules.CLIENT]} if keep else {}
     return {"apiVersion": "v1", "kind": "Service", "metadata": metadata, "spec": spec}
 
 

@@ -131,6 +131,12 @@ class Removal:
         return {"before_header": header, "after_header": header, "before": before, "after": {}}
 
 
+def written(steps: Sequence[Change | Removal]) -> dict[str, Any]:
+    """What a module returns of its steps: ``changed``, ``results``, and ``diff`` where there is one."""
+    found: dict[str, Any] = {"changed": bool(steps), "results": [step.result() for step in steps]}
+    return found | ({"diff": [step.difference() for step in steps]} if steps else {})
+
+
 def plan(found: Sequence[dict[str, Any] | None], wanted: Sequence[dict[str, Any]], manager: str = "") -> list[Change]:
     """What has to be written, in the order of ``wanted``; with ``manager`` also to give up what it applied earlier."""
     return [

@@ -16,6 +16,7 @@ from ansible_collections.kubeblocks.multicluster.plugins.module_utils._rules.exp
 )
 
 CLIENT_PORT, PEER_PORT = 2379, 2380
+CLIENT = {"name": "client", "port": CLIENT_PORT, "protocol": "TCP", "targetPort": CLIENT_PORT}
 # Ours carry this label and none of KubeBlocks' own: its variables count every Service that carries those.
 OWN, MEMBER = "kubeblocks.multicluster/clients-of", "kubeblocks.multicluster/member"
 POD_NAME = "apps.kubeblocks.io/pod-name"
@@ -109,7 +110,7 @@ def _service(database: Database, name: str, labels: Mapping[str, str], selector:
         },
         "spec": {
             "selector": {**database.labels, **selector},
-            "ports": [{"name": "client", "port": CLIENT_PORT, "protocol": "TCP", "targetPort": CLIENT_PORT}],
+            "ports": [dict(CLIENT)],
         },
     }
 
