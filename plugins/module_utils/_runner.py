@@ -16,6 +16,7 @@ from ansible_collections.kubeblocks.multicluster.plugins.module_utils._kube.clie
     IMPORT_PROBLEM,
     Access,
     Client,
+    key_files,
 )
 from ansible_collections.kubeblocks.multicluster.plugins.module_utils._kube.errors import ContextError, Failed
 from ansible_collections.kubeblocks.multicluster.plugins.module_utils._rules.exposure import (
@@ -111,7 +112,8 @@ def outcome(run: Run, call: Call) -> dict[str, Any]:
     if IMPORT_PROBLEM:
         return {"failed": True, "changed": False, "msg": MISSING_LIBRARY.format(problem=IMPORT_PROBLEM)}
     try:
-        result = {"changed": False, **run(call)}
+        with key_files():
+            result = {"changed": False, **run(call)}
         if not call.diff:
             result.pop("diff", None)
     except Failed as problem:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -213,6 +214,16 @@ def test_no_token_is_ever_printed(ground: Lab) -> None:
             result = module(ground, "operator_kubeconfig", cases(ground)["operator_kubeconfig"], body=body, check=check)
             assert "eyJ" not in str(result)
             assert "*** hidden ***" in str(result["diff"])
+
+
+@pytest.mark.parametrize("body", ["action", "module"])
+def test_no_key_is_left_on_disk(ground: Lab, body: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The lab's kubeconfig holds its keys itself, and OpenSSL reads them from files only."""
+    monkeypatch.setenv("TMPDIR", str(tmp_path))
+    assert "client-key-data" in ground.kubeconfig.read_text()
+    found = module(ground, "context_identity", cases(ground)["context_identity"], body=body)
+    assert found["identity"]["uid"]
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_images_come_from_nowhere() -> None:

@@ -7,10 +7,11 @@ import copy
 import json
 import os
 import ssl
+import tempfile
 import threading
 import time
-from collections.abc import Sequence
-from contextlib import suppress
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from email.utils import parsedate_to_datetime
 from pathlib import Path
@@ -50,6 +51,21 @@ MERGE = "application/merge-patch+json"
 
 _READING = threading.Lock()
 _READ: dict[str, tuple[tuple[Any, ...], Any]] = {}  # kubeconfig → the state of its files, what they hold
+_KEY_FOLDERS: list[str] = []
+
+
+@contextmanager
+def key_files() -> Iterator[None]:
+    """OpenSSL reads keys from files only: those that stand in a kubeconfig itself lie in a folder while this lasts.
+
+    The package kubernetes would leave them behind: it clears up when a process exits, and a worker of Ansible never does.
+    """
+    with tempfile.TemporaryDirectory(prefix="kubeblocks.multicluster.") as folder:
+        _KEY_FOLDERS.append(folder)
+        try:
+            yield
+        finally:
+            _KEY_FOLDERS.remove(folder)
 
 
 @dataclass(frozen=True)
@@ -272,7 +288,12 @@ def _configuration(access: Access) -> Any:
     configuration = kubernetes_client.Configuration()
     try:
         # Nothing is ever written back into the person's kubeconfig: hence no persister.
-        loader = KubeConfigLoader(_merged(access.kubeconfig), active_context=access.context, config_base_path=None)
+        loader = KubeConfigLoader(
+            _merged(access.kubeconfig),
+            active_context=access.context,
+            config_base_path=None,
+            temp_file_path=_KEY_FOLDERS[-1] if _KEY_FOLDERS else None,
+        )
         loader.load_and_set(configuration)
     except _UNREADABLE as problem:
         names = contexts_of(access.kubeconfig)
