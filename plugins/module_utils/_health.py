@@ -1,41 +1,37 @@
 # Private to this collection.
-"""Whether clusters are dead: samples from many vantages over a while, a verdict on each, what it does to an etcd."""
+"""Whether clusters are dead: samples from many vantages over a while, a verdict on each, what it does to each etcd."""
 
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
-from dataclasses import asdict
+from dataclasses import asdict, dataclass
 from typing import Any
 
-from ansible_collections.kubeblocks.multicluster.plugins.module_utils import _etcd
+from ansible_collections.kubeblocks.multicluster.plugins.module_utils._databases import DATABASES_SPEC, Known
 from ansible_collections.kubeblocks.multicluster.plugins.module_utils._kube.client import Client
 from ansible_collections.kubeblocks.multicluster.plugins.module_utils._kube.errors import ContextError
-from ansible_collections.kubeblocks.multicluster.plugins.module_utils._kube.identity import (
-    uid_of,
-    version_of,
-    way_to,
-)
-from ansible_collections.kubeblocks.multicluster.plugins.module_utils._kube.parallel import ask_all
+from ansible_collections.kubeblocks.multicluster.plugins.module_utils._kube.identity import uid_of, way_to
 from ansible_collections.kubeblocks.multicluster.plugins.module_utils._probe import Probe, Silent, standing
 from ansible_collections.kubeblocks.multicluster.plugins.module_utils._record import read_record
 from ansible_collections.kubeblocks.multicluster.plugins.module_utils._rules import verdict as rules
-from ansible_collections.kubeblocks.multicluster.plugins.module_utils._rules.quorum import prove
-from ansible_collections.kubeblocks.multicluster.plugins.module_utils._rules.services import Database
-from ansible_collections.kubeblocks.multicluster.plugins.module_utils._rules.views import (
-    SCRIPT,
-    members_of,
-    seen_from_member,
-    view_of,
+from ansible_collections.kubeblocks.multicluster.plugins.module_utils._rules.quorum import Proof, prove
+from ansible_collections.kubeblocks.multicluster.plugins.module_utils._rules.views import members_of
+from ansible_collections.kubeblocks.multicluster.plugins.module_utils._runner import CONTEXTS_SPEC, Call, access
+from ansible_collections.kubeblocks.multicluster.plugins.module_utils._samples import (
+    SECONDS,
+    AskInside,
+    Scene,
+    control_of,
 )
-from ansible_collections.kubeblocks.multicluster.plugins.module_utils._runner import Call, access
-from ansible_collections.kubeblocks.multicluster.plugins.module_utils._services import known_to_operator
 from ansible_collections.kubeblocks.multicluster.plugins.module_utils._tables import columns
 from ansible_collections.kubeblocks.multicluster.plugins.module_utils._vantage import reach_command, reached_of
 
-SPEC: dict[str, Any] = {
-    **_etcd.MEMBERS_SPEC,
+# What whoever looks has to be told. Keep in step with plugins/doc_fragments/_evidence.py.
+EVIDENCE_SPEC: dict[str, Any] = {
+    "contexts": CONTEXTS_SPEC,
+    "databases": DATABASES_SPEC,
     "operator_namespace": {"type": "str", "default": "kb-system"},
     "operator_release": {"type": "str", "default": "kubeblocks"},
     "in_cluster": {"type": "str", "default": "always", "choices": ["always", "members"]},
@@ -43,35 +39,73 @@ SPEC: dict[str, Any] = {
     "pull_secrets": {"type": "list", "elements": "str", "default": [], "no_log": False},
     "window": {"type": "float", "default": rules.WINDOW},
     "samples": {"type": "int", "default": rules.LEAST},
-    "request_timeout": {"type": "float", "default": 3.0},
 }
-AskInside = Callable[[], dict[str, bool]]  # context → whether its API answers
+SPEC: dict[str, Any] = {**EVIDENCE_SPEC, "request_timeout": {"type": "float", "default": 3.0}}
 _PATIENCE = 20.0  # seconds for a Pod to start
-_SECONDS = 6.0  # for one sample: a request, and a script whose parts have two seconds each
 _HEADER = ("CONTEXT", "VERDICT", "FOR", "WHY")
+
+
+@dataclass(frozen=True)
+class Evidence:
+    """What was seen and what it means: the samples, a verdict on each data plane, the members of each etcd by its key,
+    and why the control plane was not asked from inside (empty if it was)."""
+
+    samples: Sequence[Mapping[str, Any]]
+    verdicts: Mapping[str, rules.Verdict]
+    members: Mapping[str, Sequence[Mapping[str, Any]]]
+    not_asked: str
+
+    @property
+    def known(self) -> Known:
+        """The databases, as the control plane described them last."""
+        found: Known = self.samples[-1]["known"]
+        return found
+
+    @property
+    def marked(self) -> list[str]:
+        found: list[str] = self.samples[-1]["marked"]
+        return found
+
+    @property
+    def seen_from_inside(self) -> bool:
+        return any(sample["inside"] for sample in self.samples)
+
+    def proof(self, key: str, lost: Sequence[str]) -> Proof | None:
+        """What one etcd has left without some contexts; None where no member gave the member list."""
+        members = self.members.get(key)
+        return prove(members, lost) if members else None
 
 
 def run(call: Call) -> dict[str, Any]:
     """Look until the window is full, then judge. A line each time the picture changes."""
-    places = {place["context"]: place for place in call.params["contexts"]}
-    with _inside_control_plane(call, places) as (ask_inside, why):
-        samples, verdicts = _look(call, places, ask_inside)
-    result = _result(samples, verdicts)
-    result["not_asked"] = [f"control plane: no Pod was asked: {why}"] if why else []
+    evidence = observe(call)
+    result = _result(evidence)
     call.show(result["table"] + result["not_asked"])
     return result
 
 
+def observe(call: Call) -> Evidence:
+    """Samples from every vantage until the window is full."""
+    places = {place["context"]: place for place in call.params["contexts"]}
+    with _inside_control_plane(call, places) as (ask_inside, why):
+        samples, verdicts = _look(call, Scene.of(places, call.params), ask_inside)
+    last = samples[-1]
+    etcds = {
+        database.key: members_of(last["members"].get(database.key, {}), database) for database in last["known"].etcds
+    }
+    return Evidence(samples, verdicts, etcds, why)
+
+
 def _look(
-    call: Call, places: Mapping[str, Any], ask_inside: AskInside | None
+    call: Call, scene: Scene, ask_inside: AskInside | None
 ) -> tuple[list[dict[str, Any]], dict[str, rules.Verdict]]:
     params, samples, shown = call.params, list[dict[str, Any]](), dict[str, str]()
     began, pause = time.monotonic(), params["window"] / max(1, params["samples"] - 1)
+    known = scene.known_at_first()
     while True:
-        database = samples[-1]["database"] if samples else None
         at = round(time.monotonic() - began, 1)
-        samples.append(_sample(places, params, at, database, ask_inside))
-        verdicts = _verdicts(places, params, samples)
+        samples.append(scene.sample(at, samples[-1]["known"] if samples else known, ask_inside))
+        verdicts = _verdicts(scene.places, params, samples)
         picture = {context: found.verdict for context, found in verdicts.items()}
         if picture != shown:
             words = ", ".join(f"{context} {found}" for context, found in picture.items())
@@ -89,11 +123,11 @@ def _inside_control_plane(call: Call, places: Mapping[str, Any]) -> Iterator[tup
     The Pod is made only in the cluster that the record knows as the control plane, and stands for the whole window.
     """
     params = call.params
-    control = _control_of(places)
+    control = control_of(places)
     if call.check_mode or params["in_cluster"] != "always":
         yield None, "check mode makes no Pod" if call.check_mode else "none was wanted"
         return
-    seconds = 2 * params["window"] + _PATIENCE + params["samples"] * _SECONDS
+    seconds = 2 * params["window"] + _PATIENCE + params["samples"] * SECONDS
     probe = Probe(
         params["operator_namespace"], params["probe_image"], ["sleep", f"{seconds:.0f}"], {}, params["pull_secrets"]
     )
@@ -115,7 +149,7 @@ def _inside_control_plane(call: Call, places: Mapping[str, Any]) -> Iterator[tup
         def ask() -> dict[str, bool]:
             try:
                 where = (params["operator_namespace"], pod, "probe")
-                said = reached_of(client.execute(*where, command, _SECONDS - 1)[1], list(ways))
+                said = reached_of(client.execute(*where, command, SECONDS - 1)[1], list(ways))
             except ContextError:
                 return {}  # not asked this time
             return {context: not problem for context, problem in said.items()}
@@ -123,107 +157,52 @@ def _inside_control_plane(call: Call, places: Mapping[str, Any]) -> Iterator[tup
         yield (ask, "") if pod else (None, "it may be another cluster than it was")
 
 
-def _sample(
-    places: Mapping[str, Any],
-    params: Mapping[str, Any],
-    at: float,
-    before: Database | None,
-    ask_inside: AskInside | None,
-) -> dict[str, Any]:
-    """One look from everywhere at once. ``members``: member → its view. ``before``: the etcd as last described."""
-    clients = {context: Client(access(dict(place), params["request_timeout"])) for context, place in places.items()}
-    control = _control_of(places)
-    servers = {context: places[context].get("server") or client.server for context, client in clients.items()}
-
-    def ask(context: str) -> Any:
-        client = clients[context]
-        version_of(client)
-        if context == control:
-            return known_to_operator(client, params) | {"reached": ask_inside() if ask_inside else {}}
-        return _of_members(client, params, {name: server for name, server in servers.items() if name != context})
-
-    answers, problems = ask_all(places, ask, _SECONDS)
-    known = answers.get(control, {})
-    database = known.get("database") or before or Database(params["namespace"], params["name"], params["component"])
-    views: dict[str, Any] = {
-        rules.HOST: {context: {"api": context in answers, "data": None} for context in places},
-    }
-    if known.get("reached"):
-        views[control] = {context: {"api": seen, "data": None} for context, seen in known["reached"].items()}
-    members = {name: view for context in answers if context != control for name, view in answers[context].items()}
-    for context in answers:
-        if context != control and answers[context]:
-            views[context] = _joined([seen_from_member(view, database) for view in answers[context].values()])
-    return {
-        "at": at,
-        "views": views,
-        "members": members,
-        "database": database,
-        "marked": known.get("marked", []),
-        "problems": {context: str(getattr(problem, "reason", problem)) for context, problem in problems.items()},
-    }
-
-
-def _control_of(places: Mapping[str, Any]) -> str:
-    return next(context for context, place in places.items() if place["plane"] == "control")
-
-
-def _of_members(client: Client, params: Mapping[str, Any], servers: Mapping[str, str]) -> dict[str, Any]:
-    """Member → what its Pod sees. A member that cannot be asked is not there."""
-    found = {}
-    apis = " ".join(f"{context},{server}" for context, server in servers.items())
-    for pod in _etcd.pods_of(client, params["namespace"], params["name"], params["component"]):
-        if _etcd.phase_of(pod, params["container"]) != "Running":
-            continue
-        name = pod["metadata"]["name"]
-        words = ["env", f"APIS={apis}", f"HOSTNAME={name}", "bash", "-c", SCRIPT]
-        try:
-            text = client.execute(params["namespace"], name, params["container"], words, _SECONDS - 1)[1]
-        except ContextError:
-            continue
-        found[name] = view_of(text)
-    return found
-
-
-def _joined(seen: list[dict[str, dict[str, bool | None]]]) -> dict[str, dict[str, bool | None]]:
-    """Several members in one cluster are one vantage: what one of them sees, is seen."""
-    found: dict[str, dict[str, bool | None]] = {}
-    for view in seen:
-        for context, entry in view.items():
-            known = found.setdefault(context, {"api": None, "data": None})
-            for kind, answer in entry.items():
-                known[kind] = answer if known[kind] is None else bool(known[kind] or answer)
-    return found
-
-
 def _verdicts(
     places: Mapping[str, Any], params: Mapping[str, Any], samples: list[dict[str, Any]]
 ) -> dict[str, rules.Verdict]:
-    database = next((sample["database"] for sample in reversed(samples) if sample["database"].placement), None)
-    held = set(database.placement) if database else set()
+    known: Known = samples[-1]["known"]
     limits = {"window": params["window"], "least": params["samples"]}
     return {
-        context: rules.verdict_of(context, samples, list(places), has_members=context in held, **limits)
+        context: rules.verdict_of(
+            context, samples, list(places), has_members=any(each.members_in(context) for each in known.etcds), **limits
+        )
         for context, place in places.items()
         if place["plane"] == "data"
     }
 
 
-def _result(samples: list[dict[str, Any]], verdicts: Mapping[str, rules.Verdict]) -> dict[str, Any]:
-    last = samples[-1]
-    members = members_of(last["members"], last["database"])
-    suspects = [context for context, found in verdicts.items() if found.verdict != rules.ALIVE]
-    proofs = {"": prove(members, [])} | {context: prove(members, [context]) for context in verdicts}
+def _result(evidence: Evidence) -> dict[str, Any]:
+    suspects = [context for context, found in evidence.verdicts.items() if found.verdict != rules.ALIVE]
+    proofs = {key: _proofs(evidence, key) for key, members in evidence.members.items() if members}
+    told = [
+        f"{key} without {context}: {proofs[key][context]['sentence']}"
+        for key in proofs
+        for context in suspects
+        if any(member["domain"] == context for member in evidence.members[key])
+    ]
+    kept = ("at", "views", "members", "problems")
+    unproven = [database.key for database in evidence.known.others if database.placement]
+    why = evidence.not_asked
     return {
-        "verdicts": {context: asdict(found) for context, found in verdicts.items()},
-        "proofs": {context: proof.as_dict() for context, proof in proofs.items() if members},
-        "members": members,
-        "marked": last["marked"],
-        "samples": [{key: sample[key] for key in ("at", "views", "members", "problems")} for sample in samples],
-        "table": _table(verdicts) + [f"without {name}: {proofs[name].sentence}" for name in suspects if members],
+        "verdicts": {context: asdict(found) for context, found in evidence.verdicts.items()},
+        "proofs": proofs,
+        "members": dict(evidence.members),
+        "marked": evidence.marked,
+        "not_asked": ([f"control plane: no Pod was asked: {why}"] if why else [])
+        + [f"{key}: its members cannot be asked, as it is no etcd" for key in unproven],
+        "samples": [{key: sample[key] for key in kept} for sample in evidence.samples],
+        "table": table(evidence.verdicts) + told,
     }
 
 
-def _table(verdicts: Mapping[str, rules.Verdict]) -> list[str]:
+def _proofs(evidence: Evidence, key: str) -> dict[str, Any]:
+    """Without each data plane, and under the empty name with all of them."""
+    lost = {"": list[str](), **{context: [context] for context in evidence.verdicts}}
+    found = {context: evidence.proof(key, without) for context, without in lost.items()}
+    return {context: proof.as_dict() for context, proof in found.items() if proof}
+
+
+def table(verdicts: Mapping[str, rules.Verdict]) -> list[str]:
+    """Lines for the eye: a row for each verdict."""
     rows = [(context, found.verdict, f"{found.lasting:.0f} s", found.sentence) for context, found in verdicts.items()]
     return columns([_HEADER, *rows])

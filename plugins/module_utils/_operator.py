@@ -50,6 +50,11 @@ def marked_contexts(values: dict[str, Any]) -> list[str]:
     return [name for name in text.split(",") if name]
 
 
+def marked_in(client: Client, namespace: str, release: str) -> list[str]:
+    """The contexts that the operator of a control plane takes for unavailable now."""
+    return marked_of_operator(client.get(f"/apis/apps/v1/namespaces/{namespace}/deployments/{release}"))
+
+
 def contexts_of_operator(deployment: Mapping[str, Any] | None) -> list[str]:
     """The contexts that a running operator was told of; none where there is no Deployment."""
     return _flag(deployment, "--multi-cluster-contexts=")

@@ -7,7 +7,8 @@ import time
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
-from ansible_collections.kubeblocks.multicluster.plugins.module_utils._cluster import PLACEMENT, cluster_path
+from ansible_collections.kubeblocks.multicluster.plugins.module_utils._cluster import cluster_path
+from ansible_collections.kubeblocks.multicluster.plugins.module_utils._databases import described
 from ansible_collections.kubeblocks.multicluster.plugins.module_utils._kube.client import FIELD_MANAGER, Client
 from ansible_collections.kubeblocks.multicluster.plugins.module_utils._kube.errors import ContextError, Failed
 from ansible_collections.kubeblocks.multicluster.plugins.module_utils._kube.objects import (
@@ -18,7 +19,7 @@ from ansible_collections.kubeblocks.multicluster.plugins.module_utils._kube.obje
     plan,
     written,
 )
-from ansible_collections.kubeblocks.multicluster.plugins.module_utils._operator import marked_of_operator
+from ansible_collections.kubeblocks.multicluster.plugins.module_utils._operator import marked_in
 from ansible_collections.kubeblocks.multicluster.plugins.module_utils._rules import services as rules
 from ansible_collections.kubeblocks.multicluster.plugins.module_utils._rules.exposure import (
     CLIENT_EXPOSURES,
@@ -106,18 +107,9 @@ def database_of(params: Mapping[str, Any]) -> Database:
 
 def known_to_operator(client: Client, params: Mapping[str, Any]) -> dict[str, Any]:
     """What the control plane says: ``marked`` contexts, as the operator runs; ``database``, None without a Cluster."""
-    namespace, release = params["operator_namespace"], params["operator_release"]
-    deployment = client.get(f"/apis/apps/v1/namespaces/{namespace}/deployments/{release}")
     cluster = client.get(cluster_path(params["namespace"], params["name"]))
     database = described(cluster, params["component"]) if cluster else None
-    return {"marked": marked_of_operator(deployment), "database": database}
-
-
-def described(cluster: Mapping[str, Any], component: str) -> Database:
-    metadata = cluster["metadata"]
-    placement = [entry for entry in metadata.get("annotations", {}).get(PLACEMENT, "").split(",") if entry]
-    replicas = [one.get("replicas", 0) for one in cluster["spec"].get("componentSpecs", []) if one["name"] == component]
-    return Database(metadata["namespace"], metadata["name"], component, placement, sum(replicas))
+    return {"marked": marked_in(client, params["operator_namespace"], params["operator_release"]), "database": database}
 
 
 def own_services(client: Client, database: Database) -> dict[str, dict[str, Any]]:

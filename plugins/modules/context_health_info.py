@@ -6,7 +6,7 @@ from __future__ import annotations
 
 DOCUMENTATION = r"""
 module: context_health_info
-short_description: Say whether a cluster is dead, and what that means for an etcd
+short_description: Say whether a cluster is dead, and what that means for each etcd
 version_added: 0.1.0
 author:
   - The kubeblocks.multicluster authors (@kubeblocks)
@@ -17,46 +17,13 @@ description:
     answers, but nobody sees its members. V(DEAD) both are silent for at least two vantages, and nobody saw otherwise.
     V(OBSERVER_ISOLATED) this host reaches fewer than a majority of all clusters. V(UNKNOWN) anything else.
   - KubeBlocks says C(Running) for as long as it likes while a cluster is lost, so it is not asked.
-  - For each data plane it proves in numbers what the etcd has left without it.
+  - For each etcd it proves in numbers what is left of it without each data plane.
 extends_documentation_fragment:
   - kubeblocks.multicluster._contexts
-  - kubeblocks.multicluster._members
+  - kubeblocks.multicluster._evidence
   - kubeblocks.multicluster._attributes
   - kubeblocks.multicluster._attributes.info
 options:
-  operator_namespace:
-    description: Namespace of the operator.
-    type: str
-    default: kb-system
-  operator_release:
-    description: Name of the operator's Helm release.
-    type: str
-    default: kubeblocks
-  in_cluster:
-    description:
-      - Whether a Pod that is made in the control plane for the time of looking is a vantage too (V(always)), or only members
-        are asked (V(members)).
-      - A check mode run makes no Pod.
-    type: str
-    default: always
-    choices: [always, members]
-  probe_image:
-    description: Image of that Pod. It needs a shell and kubectl.
-    type: str
-    default: ""
-  pull_secrets:
-    description: Pull Secrets of that Pod.
-    type: list
-    elements: str
-    default: []
-  window:
-    description: Seconds for which the samples have to agree.
-    type: float
-    default: 60.0
-  samples:
-    description: How many samples at least have to agree.
-    type: int
-    default: 5
   request_timeout:
     description: Seconds that one request may take.
     type: float
@@ -67,8 +34,7 @@ EXAMPLES = r"""
 - name: Is a cluster dead?
   kubeblocks.multicluster.context_health_info:
     contexts: "{{ hostvars | kubeblocks.multicluster.contexts(groups) }}"
-    namespace: etcd
-    name: etcd
+    probe_image: docker.io/apecloud/kubeblocks-tools:1.0.2
   register: health
 """
 
@@ -81,17 +47,16 @@ verdicts:
   type: dict
 proofs:
   description:
-    - "What the etcd has left without a data plane, and under the empty name with all of them: C(voters), C(learners),
-      C(quorum), C(voters_by_domain), C(healthy_by_domain), C(healthy_outside), C(spare_now), C(spare), C(spare_after_next),
+    - "Etcd (namespace/name) to data plane to what is left without it, and under the empty name with all of them:
+      C(voters), C(learners), C(quorum), C(voters_by_domain), C(healthy_by_domain), C(healthy_outside), C(spare_now), C(spare), C(spare_after_next),
       C(verdict) (V(SAFE), V(NO_SPARE) or V(LOST)) and C(sentence)."
-    - Empty where no member gave the member list.
+    - An etcd of which no member gave the member list is not there.
   returned: success
   type: dict
 members:
-  description: "The members: C(name), C(domain), C(voter), C(healthy)."
+  description: "Etcd to its members: C(name), C(id), C(peer_url), C(domain), C(voter), C(healthy)."
   returned: success
-  type: list
-  elements: dict
+  type: dict
 not_asked:
   description: Who was not asked, and why.
   returned: success

@@ -8,13 +8,14 @@ from typing import Any
 
 import pytest
 
-from balanced import ETCD, PLANES, look, until
+from balanced import PLANES, look, until
 from lab import faults
 from lab.build.images import REGISTRY
 from lab.settings import Lab
 from support import Audit, Played, module, places
 
 VICTIM = "k8s-2"
+KEY = "etcd/etcd"
 OTHERS = {"k8s-1": "ALIVE", "k8s-3": "ALIVE"}
 SHORT = {"window": 6.0, "samples": 4}
 # Fault → what is said of the context that it breaks.
@@ -48,7 +49,7 @@ def failing(lab: Lab, *broken: faults.Fault) -> Iterator[None]:
 def health(lab: Lab, *, check: bool = False, **changed: Any) -> dict[str, Any]:
     """What the module says, and that it left nothing behind but, for a while, a Pod in the control plane."""
     audit = Audit(lab)
-    options = {"contexts": places(lab), **ETCD, **SHORT, "probe_image": f"{REGISTRY}/apecloud/kubeblocks-tools:1.0.2"}
+    options = {"contexts": places(lab), **SHORT, "probe_image": f"{REGISTRY}/apecloud/kubeblocks-tools:1.0.2"}
     found = module(lab, "context_health_info", options | changed, body="action", check=check)
     written = [line for lines in audit.writes().values() for line in lines]
     assert [line for line in written if check or "/namespaces/kb-system/jobs" not in line] == []
@@ -75,10 +76,11 @@ def test_all_is_well(lab: Lab) -> None:
     assert verdicts(found) == dict.fromkeys(PLANES, "ALIVE")
     assert set(found["samples"][-1]["views"]) == {"host", "control", *PLANES}
     assert found["not_asked"] == []
-    assert all(member["healthy"] and member["voter"] for member in found["members"])
-    assert {proof["verdict"] for context, proof in found["proofs"].items() if context} == {"NO_SPARE"}
-    assert found["proofs"][""]["spare_now"] == 1
-    assert found["proofs"]["k8s-1"]["sentence"] == (
+    assert all(member["healthy"] and member["voter"] for member in found["members"][KEY])
+    proofs = found["proofs"][KEY]
+    assert {proof["verdict"] for context, proof in proofs.items() if context} == {"NO_SPARE"}
+    assert proofs[""]["spare_now"] == 1
+    assert proofs["k8s-1"]["sentence"] == (
         "2 healthy voters are left of 3, 2 are needed: losing k8s-2 or k8s-3 next would stop writes"
     )
 
@@ -88,7 +90,7 @@ def test_each_fault_has_its_verdict(lab: Lab, fault: str) -> None:
     how, _, direction = fault.partition(" ")
     with failing(lab, faults.Fault(VICTIM, how, direction)):
         found = told(lab, OTHERS | {VICTIM: VERDICTS[fault]})
-        healthy = {member["domain"] for member in found["members"] if member["healthy"]}
+        healthy = {member["domain"] for member in found["members"][KEY] if member["healthy"]}
         # A member whose API is silent cannot be asked for itself: the worst is taken.
         assert healthy == (set(PLANES) if VERDICTS[fault] == "ALIVE" else set(OTHERS))
 
@@ -109,4 +111,4 @@ def test_an_observer_who_is_cut_off_judges_nobody(lab: Lab) -> None:
 def test_two_clusters_at_once_leave_too_few_to_judge(lab: Lab) -> None:
     with failing(lab, faults.Fault("k8s-2", "partition"), faults.Fault("k8s-3", "partition")):
         found = told(lab, dict.fromkeys(PLANES, "OBSERVER_ISOLATED"))
-        assert found["proofs"]["k8s-2"]["verdict"] == "LOST"
+        assert found["proofs"][KEY]["k8s-2"]["verdict"] == "LOST"

@@ -40,7 +40,7 @@ def cases(lab: Lab) -> dict[str, dict[str, Any]]:
             "charts": [{"ref": str(CHARTS / "etcd")}],
         },
         "placement_info": {"placement": ["k8s-1", "k8s-2", "k8s-3"], "replicas": 4},
-        "context_health_info": {"contexts": places(lab), **CLUSTER, "window": 0.5, "samples": 2},
+        "context_health_info": {"contexts": places(lab), "databases": [CLUSTER], "window": 0.5, "samples": 2},
         "context_record": {**control, "namespace": "two", "contexts": places(lab)},
         "crd_bundle": {**control, "source": str(kubeblocks_crds()), "namespace": "two"},
         "helm_release_claim": {**control, "namespace": "two", "releases": ["one"]},

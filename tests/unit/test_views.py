@@ -15,9 +15,9 @@ from ansible_collections.kubeblocks.multicluster.plugins.module_utils._rules.vie
 
 FIVE = Database("etcd", "one", "etcd", ("k8s-1", "k8s-2", "k8s-3"), 5)
 TEXT = """\
-member 8e9e05c52164694d one-etcd-0 false
-member 91bc3c398fb3c146 one-etcd-1 false
-member fd422379fda50e48 one-etcd-9 true
+member 8e9e05c52164694d one-etcd-0 false http://192.0.2.0:2380
+member 91bc3c398fb3c146 one-etcd-1 false http://192.0.2.1:2380
+member fd422379fda50e48 one-etcd-9 true http://192.0.2.9:2380
 api control yes
 api k8s-2 no
 peer one-etcd-1 no
@@ -38,8 +38,14 @@ def test_the_lines_of_the_script() -> None:
         "reads": True,
         "voters": ["one-etcd-0", "one-etcd-1"],
         "learners": ["one-etcd-9"],
+        "listed": {
+            "one-etcd-0": {"id": "8e9e05c52164694d", "peer_url": "http://192.0.2.0:2380"},
+            "one-etcd-1": {"id": "91bc3c398fb3c146", "peer_url": "http://192.0.2.1:2380"},
+            "one-etcd-9": {"id": "fd422379fda50e48", "peer_url": "http://192.0.2.9:2380"},
+        },
     }
     nothing: dict[str, Any] = {"api": {}, "peers": {}, "active": {}, "reads": False, "voters": [], "learners": []}
+    nothing["listed"] = {}
     assert view_of("") == nothing
     assert view_of("read no\n") == nothing
 
@@ -68,7 +74,8 @@ def test_what_one_member_says_of_the_others(name: str) -> None:
 
 
 def view(*voters: str, reads: bool = True) -> dict[str, Any]:
-    return {"voters": list(voters), "learners": ["one-etcd-2"], "reads": reads}
+    listed = {name: {"id": name[-1], "peer_url": f"http://{name}:2380"} for name in (*voters, "one-etcd-2")}
+    return {"voters": list(voters), "learners": ["one-etcd-2"], "reads": reads, "listed": listed}
 
 
 def test_the_members_come_from_the_newest_list_and_are_healthy_only_by_their_own_word() -> None:
@@ -85,4 +92,5 @@ def test_the_members_come_from_the_newest_list_and_are_healthy_only_by_their_own
         "one-etcd-9": ("", True, False),
         "one-etcd-2": ("k8s-3", False, False),
     }
+    assert members_of(views, FIVE)[0]["peer_url"] == "http://one-etcd-0:2380"
     assert members_of({}, FIVE) == []

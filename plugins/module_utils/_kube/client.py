@@ -58,7 +58,7 @@ _KEY_FOLDERS: list[str] = []
 def key_files() -> Iterator[None]:
     """OpenSSL reads keys from files only: those that stand in a kubeconfig itself lie in a folder while this lasts.
 
-    The package kubernetes would leave them behind: it clears up when a process exits, and a worker of Ansible never does.
+    The package kubernetes would leave them behind: it clears up as a process exits, which a worker of Ansible skips.
     """
     with tempfile.TemporaryDirectory(prefix="kubeblocks.multicluster.") as folder:
         _KEY_FOLDERS.append(folder)

@@ -45,6 +45,12 @@ class Database:
         return [pod for pod in self.pods if self.place_of(pod) == context]
 
     @property
+    def key(self) -> str:
+        """How it is called in results and sentences."""
+        name = f"{self.namespace}/{self.name}"
+        return name if self.component == "etcd" else f"{name} {self.component}"
+
+    @property
     def labels(self) -> dict[str, str]:
         """The labels of KubeBlocks on everything that belongs to the component."""
         return {

@@ -28,8 +28,8 @@ for target in $APIS; do api "${target%%,*}" "${target#*,}" & done
 reads &
 timeout 2 bash -c "$(declare -f active); active" 2>/dev/null &
 # Each line: ID, started, name, peer URLs, client URLs, learner.
-while IFS=, read -r id _ name _ url learner; do
-  echo "member ${id// /} ${name// /} ${learner// /}"
+while IFS=, read -r id _ name peer url learner; do
+  echo "member ${id// /} ${name// /} ${learner// /} ${peer// /}"
   [ "${name// /}" = "$HOSTNAME" ] || peer "${name// /}" "${url// /}" &
 done < <(etcdctl $limits member list --consistency=s 2>/dev/null)
 wait
@@ -39,8 +39,10 @@ _ACTIVE = re.compile(r'^etcd_network_active_peers\{.*Remote="([0-9a-f]+)".*\} ([
 
 def view_of(text: str) -> dict[str, Any]:
     """``api``: context → bool; ``peers`` and ``active`` (etcd's own opinion): member → bool; ``reads``: whether a
-    linearizable read went through this member; ``voters`` and ``learners``: names of the member list."""
+    linearizable read went through this member; ``voters`` and ``learners``: names of the member list; ``listed``: name
+    → ``id`` and ``peer_url``."""
     found: dict[str, Any] = {"api": {}, "peers": {}, "active": {}, "reads": False, "voters": [], "learners": []}
+    found["listed"] = {}
     names: dict[str, str] = {}
     active: dict[str, bool] = {}
     for line in text.splitlines():
@@ -53,8 +55,9 @@ def view_of(text: str) -> dict[str, Any]:
             found["peers"][words[1]] = words[2] == "yes"
         elif words[:1] == ["read"]:
             found["reads"] = words[1:] == ["yes"]
-        elif words[:1] == ["member"] and len(words) == 4:
+        elif words[:1] == ["member"] and len(words) == 5:
             names[words[1]] = words[2]
+            found["listed"][words[2]] = {"id": words[1], "peer_url": words[4]}
             found["learners" if words[3] == "true" else "voters"].append(words[2])
     found["active"] = {names[member]: seen for member, seen in active.items() if member in names}
     return found
@@ -79,7 +82,8 @@ def seen_from_member(view: Mapping[str, Any], database: Database) -> dict[str, d
 
 
 def members_of(views: Mapping[str, Mapping[str, Any]], database: Database) -> list[dict[str, Any]]:
-    """The members for the proof. ``views``: member → its view; whoever was not asked is not healthy."""
+    """The members for the proof, with ``id`` and ``peer_url``. ``views``: member → its view; who was not asked is not
+    healthy."""
     lists = [view for view in views.values() if view["voters"]]
     # The list that a member gives who reads through the quorum is the newest.
     best = next((view for view in lists if view["reads"]), lists[0] if lists else None)
@@ -91,6 +95,7 @@ def members_of(views: Mapping[str, Mapping[str, Any]], database: Database) -> li
             "domain": database.place_of(name) if name in database.pods else "",
             "voter": name in best["voters"],
             "healthy": bool(views.get(name, {}).get("reads")),
+            **best["listed"][name],
         }
         for name in [*best["voters"], *best["learners"]]
     ]

@@ -1,0 +1,140 @@
+# Private to this collection.
+"""One look at all clusters from everywhere at once: this host, a Pod of the control plane, the members' Pods."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from typing import Any
+
+from ansible_collections.kubeblocks.multicluster.plugins.module_utils import _etcd
+from ansible_collections.kubeblocks.multicluster.plugins.module_utils._databases import (
+    ENGINE,
+    Known,
+    all_databases,
+    named,
+)
+from ansible_collections.kubeblocks.multicluster.plugins.module_utils._kube.client import Client
+from ansible_collections.kubeblocks.multicluster.plugins.module_utils._kube.errors import ContextError
+from ansible_collections.kubeblocks.multicluster.plugins.module_utils._kube.identity import version_of
+from ansible_collections.kubeblocks.multicluster.plugins.module_utils._kube.parallel import ask_all
+from ansible_collections.kubeblocks.multicluster.plugins.module_utils._operator import marked_in
+from ansible_collections.kubeblocks.multicluster.plugins.module_utils._rules.services import Database
+from ansible_collections.kubeblocks.multicluster.plugins.module_utils._rules.verdict import HOST
+from ansible_collections.kubeblocks.multicluster.plugins.module_utils._rules.views import (
+    SCRIPT,
+    seen_from_member,
+    view_of,
+)
+from ansible_collections.kubeblocks.multicluster.plugins.module_utils._runner import access
+
+AskInside = Callable[[], dict[str, bool]]  # context → whether its API answers
+Seen = dict[str, dict[str, bool | None]]  # context → ``api`` and ``data``
+SECONDS = 6.0  # for one sample: a request, and a script whose parts have two seconds each
+_AT_ONCE = 8  # members of one cluster
+
+
+@dataclass(frozen=True)
+class Scene:
+    """Who is asked: the contexts by name, and a client for each whose kubeconfig has it."""
+
+    places: Mapping[str, Mapping[str, Any]]
+    params: Mapping[str, Any]
+    clients: Mapping[str, Client]
+
+    @classmethod
+    def of(cls, places: Mapping[str, Mapping[str, Any]], params: Mapping[str, Any]) -> Scene:
+        limit = params["request_timeout"]
+        return cls(places, params, {name: Client(access(dict(place), limit)) for name, place in places.items()})
+
+    def known_at_first(self) -> Known:
+        """The databases as the control plane knows them, or those that were named if it is silent."""
+        try:
+            return all_databases(self.clients[control_of(self.places)])
+        except ContextError:
+            return named(self.params)
+
+    def sample(self, at: float, before: Known, ask_inside: AskInside | None) -> dict[str, Any]:
+        """``views`` as the rules want them; ``members``: database → member → its view; ``known``: the databases;
+        ``inside``: whether a Pod of the control plane was asked; ``problems``: context → why it did not answer."""
+        control = control_of(self.places)
+
+        def ask(context: str) -> Any:
+            version_of(self.clients[context])
+            if context == control:
+                return self._of_control_plane(ask_inside)
+            return self._of_members(context, before)
+
+        answers, problems = ask_all(self.places, ask, SECONDS)
+        heard = answers.get(control, {})
+        known = heard.get("known") or before
+        views: dict[str, Any] = {HOST: {context: {"api": context in answers, "data": None} for context in self.places}}
+        reached = heard.get("reached")
+        if reached:
+            views[control] = {context: {"api": seen, "data": None} for context, seen in reached.items()}
+        asked = {context: found for context, found in answers.items() if context != control and found}
+        for context, found in asked.items():
+            views[context] = _joined([seen_from_member(view, database) for database, view in found])
+        members: dict[str, dict[str, Any]] = {database.key: {} for database in known.etcds}
+        for found in asked.values():
+            for database, view in found:
+                members.setdefault(database.key, {})[view["name"]] = view
+        return {
+            "at": at,
+            "views": views,
+            "members": members,
+            "known": known,
+            "inside": bool(reached),
+            "marked": heard.get("marked", []),
+            "problems": {context: str(getattr(problem, "reason", problem)) for context, problem in problems.items()},
+        }
+
+    def _of_control_plane(self, ask_inside: AskInside | None) -> dict[str, Any]:
+        client = self.clients[control_of(self.places)]
+        marked = marked_in(client, self.params["operator_namespace"], self.params["operator_release"])
+        reached = ask_inside() if ask_inside else {}
+        return {"known": all_databases(client), "marked": marked, "reached": reached}
+
+    def _of_members(self, context: str, known: Known) -> list[tuple[Database, dict[str, Any]]]:
+        """What the Pod of each member here sees. A member that cannot be asked is not there."""
+        client = self.clients[context]
+        others = {name: place.get("server") or self.clients[name].server for name, place in self.places.items()}
+        apis = " ".join(f"{name},{server}" for name, server in others.items() if name != context)
+        here = [database for database in known.etcds if database.members_in(context) or not database.placement]
+        pods = [
+            (database, pod["metadata"]["name"])
+            for database in here
+            for pod in _etcd.pods_of(client, database.namespace, database.name, database.component)
+            if _etcd.phase_of(pod, ENGINE) == "Running"
+        ]
+
+        def ask(pod: tuple[Database, str]) -> dict[str, Any] | None:
+            database, name = pod
+            words = ["env", f"APIS={apis}", f"HOSTNAME={name}", "bash", "-c", SCRIPT]
+            try:
+                text = client.execute(database.namespace, name, ENGINE, words, SECONDS - 1)[1]
+            except ContextError:
+                return None
+            return {"name": name, **view_of(text)}
+
+        if not pods:
+            return []
+        with ThreadPoolExecutor(min(_AT_ONCE, len(pods))) as pool:
+            views = list(pool.map(ask, pods))
+        return [(database, view) for (database, _pod), view in zip(pods, views, strict=True) if view]
+
+
+def control_of(places: Mapping[str, Mapping[str, Any]]) -> str:
+    return next(context for context, place in places.items() if place["plane"] == "control")
+
+
+def _joined(seen: list[Seen]) -> Seen:
+    """Several members in one cluster are one vantage: what one of them sees, is seen."""
+    found: Seen = {}
+    for view in seen:
+        for context, entry in view.items():
+            known = found.setdefault(context, {"api": None, "data": None})
+            for kind, answer in entry.items():
+                known[kind] = answer if known[kind] is None else bool(known[kind] or answer)
+    return found
