@@ -27,7 +27,7 @@ def failed(tests: ModuleType, test: str, case: Any) -> bool:
     function = getattr(tests, test)
     try:
         function() if case is None else function(case)
-    except (AssertionError, ArithmeticError):
+    except (AssertionError, ArithmeticError, LookupError):
         return True
     return False
 

@@ -17,6 +17,7 @@ from ansible_collections.kubeblocks.multicluster.plugins.module_utils._rules.fat
 )
 from ansible_collections.kubeblocks.multicluster.plugins.module_utils._rules.findings import FAIL, INFO, WARN, Finding
 from ansible_collections.kubeblocks.multicluster.plugins.module_utils._rules.identity import (
+    doubt_of,
     of_control_plane,
     of_duplicates,
     of_marked,
@@ -189,6 +190,38 @@ def test_what_is_shared() -> None:
     assert ties(given) == [Tie("boot_ids", "b", (A, B), True), Tie("zones", "z", (A, B), False)]
     assert ties({A: seen(zones=[""]), B: seen(zones=[""])}) == []
     assert ties({A: {"error": "silent"}, B: seen(zones=["z"])}) == []
+
+
+def entry(uid: str, **changed: str) -> dict[str, str]:
+    return {"uid": uid, "server": "https://a", "ca_hash": "a", **changed}
+
+
+# Name → what was recorded, what is seen (the control plane is c), how what speaks against it begins.
+DOUBTS: dict[str, tuple[dict[str, str] | None, dict[str, str] | None, str]] = {
+    "as recorded": (entry("1"), entry("1"), ""),
+    "as recorded, at another address and with another CA": (entry("1"), entry("1", server="b", ca_hash="b"), ""),
+    "silent": (entry("1"), entry(""), ""),
+    "silent, at another address": (entry("1"), entry("", server="b"), "it is silent, and its address changed"),
+    "silent, with another CA": (entry("1"), entry("", ca_hash="b"), "it is silent, and its CA changed"),
+    "silent, both": (entry("1"), entry("", server="b", ca_hash="b"), "it is silent, and its address and its CA"),
+    "another one": (entry("1"), entry("2"), "this context was cluster 1, and is 2"),
+    "not in the kubeconfig": (entry("1"), None, "the kubeconfig has no such context"),
+    "never recorded": (None, entry("1"), "it was never recorded"),
+    "recorded without a UID": (entry(""), entry("1"), "it was never recorded"),
+    "neither recorded nor seen": (entry(""), entry(""), "it was never recorded"),
+    "seen as the control plane": (None, entry("c"), "this is the control plane's own cluster"),
+    "recorded as the control plane": (entry("c"), entry(""), "this is the control plane's own cluster"),
+}
+
+
+@pytest.mark.parametrize("name", DOUBTS)
+def test_what_speaks_against_an_identity(name: str) -> None:
+    recorded, shown, beginning = DOUBTS[name]
+    doubt = doubt_of(recorded, shown, "c")
+    assert (doubt is None) is (beginning == "")
+    assert (doubt or ("", "", ""))[0].startswith(beginning)
+    # Where nobody knows the control plane, nothing is taken for it.
+    assert "control plane's own cluster" not in str(doubt_of(recorded, shown, ""))
 
 
 # Ties, declared domains → domain of each of three contexts.

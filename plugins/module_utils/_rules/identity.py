@@ -111,6 +111,50 @@ def of_marked(own: str, context: str, marked: Collection[str]) -> list[Finding]:
     ]
 
 
+def doubt_of(
+    recorded: Mapping[str, str] | None, seen: Mapping[str, str] | None, control_uid: str
+) -> tuple[str, str, str] | None:
+    """What speaks against a context's being the recorded cluster, and another than the control plane's: what was seen,
+    why it matters, what to do; None if nothing does.
+
+    Both have ``uid``, ``server`` and ``ca_hash``. ``recorded`` is None where it never was; ``seen`` is None where the
+    kubeconfig has no such context, and its ``uid`` is empty while the context is silent.
+    """
+    before, now = (recorded or {}).get("uid", ""), (seen or {}).get("uid", "")
+    if control_uid and control_uid in (before, now):
+        return (
+            f"this is the control plane's own cluster (kube-system has UID {control_uid})",
+            "the operator runs there: it refuses to start, or does not look after what it runs beside",
+            "Leave it unmarked: what is down while the control plane answers cannot be this whole cluster",
+        )
+    if not recorded or not before:
+        return (
+            "it was never recorded which cluster this is",
+            "nobody can tell whether it is the one that holds the members, or the control plane's own",
+            "Run site once while the cluster answers",
+        )
+    if now == before:
+        return None
+    if now:
+        return _elsewhere(f"this context was cluster {before}, and is {now}")
+    if seen is None:
+        return (
+            "the kubeconfig has no such context",
+            "a silent cluster is known by its address and its CA alone, and here there is nothing to compare",
+            "Put the context back into the kubeconfig, as it was",
+        )
+    moved = [word for key, word in (("server", "address"), ("ca_hash", "CA")) if seen[key] != recorded[key]]
+    return _elsewhere(f"it is silent, and its {' and its '.join(moved)} changed since it answered") if moved else None
+
+
+def _elsewhere(seen: str) -> tuple[str, str, str]:
+    return (
+        seen,
+        "this may be another cluster, and the one that holds the members may be well",
+        "Let the context lead where it led",
+    )
+
+
 def shared_of(places: Iterable[Mapping[str, Any]]) -> list[str]:
     """Names of the data planes that may be the control plane's own cluster."""
     return [place["name"] for place in places if place.get("may_be_control_plane")]
