@@ -6,7 +6,7 @@ from __future__ import annotations
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from typing import Any
 
 from ansible_collections.kubeblocks.multicluster.plugins.module_utils._databases import DATABASES_SPEC, Known
@@ -23,6 +23,7 @@ from ansible_collections.kubeblocks.multicluster.plugins.module_utils._samples i
     SECONDS,
     AskInside,
     Scene,
+    clients_of,
     control_of,
 )
 from ansible_collections.kubeblocks.multicluster.plugins.module_utils._tables import columns
@@ -48,12 +49,13 @@ _HEADER = ("CONTEXT", "VERDICT", "FOR", "WHY")
 @dataclass(frozen=True)
 class Evidence:
     """What was seen and what it means: the samples, a verdict on each data plane, the members of each etcd by its key,
-    and why the control plane was not asked from inside (empty if it was)."""
+    why the control plane was not asked from inside (empty if it was), and when it was complete (monotonic clock)."""
 
     samples: Sequence[Mapping[str, Any]]
     verdicts: Mapping[str, rules.Verdict]
     members: Mapping[str, Sequence[Mapping[str, Any]]]
     not_asked: str
+    taken: float
 
     @property
     def known(self) -> Known:
@@ -69,6 +71,16 @@ class Evidence:
     @property
     def seen_from_inside(self) -> bool:
         return any(sample["inside"] for sample in self.samples)
+
+    def assuming(self, dead: Sequence[str]) -> Evidence:
+        """The same if these contexts were dead, for a rehearsal."""
+        assumed = rules.Verdict(rules.DEAD, "it is assumed to be dead")
+        verdicts = {context: assumed if context in dead else found for context, found in self.verdicts.items()}
+        members = {
+            key: [{**member, "healthy": member["healthy"] and member["domain"] not in dead} for member in each]
+            for key, each in self.members.items()
+        }
+        return replace(self, verdicts=verdicts, members=members)
 
     def proof(self, key: str, lost: Sequence[str]) -> Proof | None:
         """What one etcd has left without some contexts; None where no member gave the member list."""
@@ -93,7 +105,7 @@ def observe(call: Call) -> Evidence:
     etcds = {
         database.key: members_of(last["members"].get(database.key, {}), database) for database in last["known"].etcds
     }
-    return Evidence(samples, verdicts, etcds, why)
+    return Evidence(samples, verdicts, etcds, why, time.monotonic())
 
 
 def _look(
@@ -141,9 +153,8 @@ def _inside_control_plane(call: Call, places: Mapping[str, Any]) -> Iterator[tup
             yield None, str(getattr(problem, "reason", problem))
             return
         others = {context: place for context, place in places.items() if context != control}
-        ways = {
-            name: way_to(Client(access(dict(place), 1.0)), place.get("server") or "") for name, place in others.items()
-        }
+        clients = clients_of(others, 1.0)
+        ways = {name: way_to(client, others[name].get("server") or "") for name, client in clients.items()}
         command = reach_command(ways, "2s")
 
         def ask() -> dict[str, bool]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
 
@@ -16,7 +17,7 @@ from ansible_collections.kubeblocks.multicluster.plugins.module_utils._databases
     named,
 )
 from ansible_collections.kubeblocks.multicluster.plugins.module_utils._kube.client import Client
-from ansible_collections.kubeblocks.multicluster.plugins.module_utils._kube.errors import ContextError
+from ansible_collections.kubeblocks.multicluster.plugins.module_utils._kube.errors import ContextError, Failed
 from ansible_collections.kubeblocks.multicluster.plugins.module_utils._kube.identity import version_of
 from ansible_collections.kubeblocks.multicluster.plugins.module_utils._kube.parallel import ask_all
 from ansible_collections.kubeblocks.multicluster.plugins.module_utils._operator import marked_in
@@ -30,7 +31,7 @@ from ansible_collections.kubeblocks.multicluster.plugins.module_utils._rules.vie
 from ansible_collections.kubeblocks.multicluster.plugins.module_utils._runner import access
 
 AskInside = Callable[[], dict[str, bool]]  # context → whether its API answers
-Seen = dict[str, dict[str, bool | None]]  # context → ``api`` and ``data``
+Seen = dict[str, dict[str, "bool | None"]]  # context → ``api`` and ``data``
 SECONDS = 6.0  # for one sample: a request, and a script whose parts have two seconds each
 _AT_ONCE = 8  # members of one cluster
 
@@ -45,14 +46,13 @@ class Scene:
 
     @classmethod
     def of(cls, places: Mapping[str, Mapping[str, Any]], params: Mapping[str, Any]) -> Scene:
-        limit = params["request_timeout"]
-        return cls(places, params, {name: Client(access(dict(place), limit)) for name, place in places.items()})
+        return cls(places, params, clients_of(places, params["request_timeout"]))
 
     def known_at_first(self) -> Known:
         """The databases as the control plane knows them, or those that were named if it is silent."""
         try:
             return all_databases(self.clients[control_of(self.places)])
-        except ContextError:
+        except (ContextError, KeyError):
             return named(self.params)
 
     def sample(self, at: float, before: Known, ask_inside: AskInside | None) -> dict[str, Any]:
@@ -61,6 +61,8 @@ class Scene:
         control = control_of(self.places)
 
         def ask(context: str) -> Any:
+            if context not in self.clients:
+                raise Failed("the kubeconfig has no such context, or it cannot be read")
             version_of(self.clients[context])
             if context == control:
                 return self._of_control_plane(ask_inside)
@@ -99,7 +101,7 @@ class Scene:
     def _of_members(self, context: str, known: Known) -> list[tuple[Database, dict[str, Any]]]:
         """What the Pod of each member here sees. A member that cannot be asked is not there."""
         client = self.clients[context]
-        others = {name: place.get("server") or self.clients[name].server for name, place in self.places.items()}
+        others = {name: self.places[name].get("server") or each.server for name, each in self.clients.items()}
         apis = " ".join(f"{name},{server}" for name, server in others.items() if name != context)
         here = [database for database in known.etcds if database.members_in(context) or not database.placement]
         pods = [
@@ -123,6 +125,15 @@ class Scene:
         with ThreadPoolExecutor(min(_AT_ONCE, len(pods))) as pool:
             views = list(pool.map(ask, pods))
         return [(database, view) for (database, _pod), view in zip(pods, views, strict=True) if view]
+
+
+def clients_of(places: Mapping[str, Mapping[str, Any]], timeout: float) -> dict[str, Client]:
+    """A client for each context that its kubeconfig has."""
+    found = {}
+    for context, place in places.items():
+        with suppress(ContextError):
+            found[context] = Client(access(dict(place), timeout))
+    return found
 
 
 def control_of(places: Mapping[str, Mapping[str, Any]]) -> str:

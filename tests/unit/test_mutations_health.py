@@ -16,13 +16,14 @@ SAYS, NEWEST = (
 CASES, MODEL, CUT_OFF = "test_verdicts", "test_every_picture_against_a_model", "test_who_is_cut_off_himself"
 PROOFS, UNPLACED = "test_proofs_against_a_model_of_a_majority", "test_whom_nobody_can_place_counts_as_lost"
 NO_WAY = "test_a_vantage_without_a_way_to_any_api_still_sees_members"
-WITHOUT = "test_a_context_without_members_is_alive_by_its_api_and_never_dead"
+WITHOUT = "test_a_context_without_members_is_judged_by_its_api_and_never_dead"
 
 MUTATIONS: list[Mutation] = [
     (VERDICT, "agreeing >= least and", "", CASES, "dead, a sample too few"),
     (VERDICT, "and lasting >= window", "", CASES, "dead, a second too short"),
     (VERDICT, "lasting >= window", "lasting > window", CASES, "dead"),
-    (VERDICT, "if found == DEAD and", "if False and", CASES, "silent for this host alone"),
+    (VERDICT, "if (found == DEAD or not has_members) and", "if False and", CASES, "silent for this host alone"),
+    (VERDICT, "(found == DEAD or not has_members)", "found == DEAD", WITHOUT, None),
     (VERDICT, "< _VANTAGES:", "<= _VANTAGES:", CASES, "dead, two looked at its API"),
     (VERDICT, "samples[-agreeing:]) <", "samples[-1:]) <", CASES, "silent for two, but never for the same two"),
     (VERDICT, "set.intersection(*silent)", "set.union(*silent)", CASES, "silent for two, but never for the same two"),
@@ -44,8 +45,8 @@ MUTATIONS: list[Mutation] = [
         "test_a_vantage_without_a_way_to_any_api_still_sees_members",
         None,
     ),
-    (VERDICT, "data if has_members else _NOTHING", "data", WITHOUT, None),
-    (VERDICT, "    if api == _YES and not has_members:", "    if False:", WITHOUT, None),
+    (VERDICT, " if has_members else _ALONE.get(api, UNKNOWN)", "", WITHOUT, None),
+    (VERDICT, "_ALONE = {_YES: ALIVE, _NO: API_DOWN}", "_ALONE = {_YES: ALIVE, _NO: DEAD}", WITHOUT, None),
     (VERDICT, "// 2 + 1", "// 2", CUT_OFF, (4, 2, True)),
     (VERDICT, "reached < _majority", "reached <= _majority", CUT_OFF, (3, 2, False)),
     (VERDICT, "if answer is not None}", "}", CASES, "dead"),

@@ -101,9 +101,11 @@ def test_verdicts(name: str) -> None:
     assert judged(samples) == expected
 
 
-def test_a_context_without_members_is_alive_by_its_api_and_never_dead() -> None:
+def test_a_context_without_members_is_judged_by_its_api_and_never_dead() -> None:
     assert judged(lasting(host=(Y, U), control=(Y, U)), has_members=False) == ALIVE
-    assert judged(lasting(**SILENT), has_members=False) == UNKNOWN
+    assert judged(lasting(**SILENT), has_members=False) == API_DOWN
+    assert judged(lasting(host=(N, U), control=(U, U)), has_members=False) == UNKNOWN
+    assert judged(lasting(host=(N, U), control=(Y, U)), has_members=False) == UNKNOWN
 
 
 # Clusters in all, how many of them this host reaches, whether it may judge.

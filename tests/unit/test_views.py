@@ -73,6 +73,13 @@ def test_what_one_member_says_of_the_others(name: str) -> None:
     assert set(found) <= set(FIVE.placement)
 
 
+def test_who_was_added_and_never_started_counts_as_a_voter() -> None:
+    text = TEXT + "member 1122334455667788 unstarted-1122334455667788 false http://192.0.2.7:2380\n"
+    found = members_of({"one-etcd-0": view_of(text)}, FIVE)
+    unstarted = [member for member in found if member["name"].startswith("unstarted")]
+    assert [(one["voter"], one["healthy"], one["domain"]) for one in unstarted] == [(True, False, "")]
+
+
 def view(*voters: str, reads: bool = True) -> dict[str, Any]:
     listed = {name: {"id": name[-1], "peer_url": f"http://{name}:2380"} for name in (*voters, "one-etcd-2")}
     return {"voters": list(voters), "learners": ["one-etcd-2"], "reads": reads, "listed": listed}

@@ -28,6 +28,8 @@ _MEANINGS = {
     (_YES, _NO): DATA_DOWN,
     (_NO, _NO): DEAD,
 }
+# The same of a cluster that holds no member.
+_ALONE = {_YES: ALIVE, _NO: API_DOWN}
 _SENTENCES = {
     ALIVE: "it answers",
     API_DOWN: "its API is silent, but its members are seen by others: they still vote",
@@ -68,7 +70,9 @@ def verdict_of(
     agreeing = next((back for back, each in enumerate(reversed(seen)) if each != seen[-1]), len(seen))
     lasting = samples[-1]["at"] - samples[-agreeing]["at"]
     found, sentence = seen[-1], _SENTENCES[seen[-1]]
-    if found == DEAD and _vantages(context, samples[-agreeing:]) < _VANTAGES:
+    if found == API_DOWN and not has_members:
+        sentence = "its API is silent, and it holds no member that others could see"
+    if (found == DEAD or not has_members) and found != ALIVE and _vantages(context, samples[-agreeing:]) < _VANTAGES:
         found, sentence = UNKNOWN, "it is silent, but too few vantages looked to tell a dead cluster from a lost way"
     steady = agreeing >= least and lasting >= window
     # What was always well needs no streak; nor does doubt.
@@ -89,9 +93,7 @@ def _meaning(context: str, sample: Sample, contexts: Collection[str], *, has_mem
     views = sample["views"]
     api = _agreed([view[context]["api"] for view in views.values() if context in view])
     data = _agreed([view[context]["data"] for vantage, view in views.items() if context in view and vantage != context])
-    if api == _YES and not has_members:
-        return ALIVE
-    meant = _MEANINGS.get((api, data if has_members else _NOTHING), UNKNOWN)
+    meant = _MEANINGS.get((api, data), UNKNOWN) if has_members else _ALONE.get(api, UNKNOWN)
     return OBSERVER_ISOLATED if meant != ALIVE and is_isolated(sample, contexts) else meant
 
 

@@ -29,8 +29,10 @@ reads &
 timeout 2 bash -c "$(declare -f active); active" 2>/dev/null &
 # Each line: ID, started, name, peer URLs, client URLs, learner.
 while IFS=, read -r id _ name peer url learner; do
-  echo "member ${id// /} ${name// /} ${learner// /} ${peer// /}"
-  [ "${name// /}" = "$HOSTNAME" ] || peer "${name// /}" "${url// /}" &
+  # Who was added and never started has no name, and still counts for the quorum.
+  shown=${name// /}
+  echo "member ${id// /} ${shown:-unstarted-${id// /}} ${learner// /} ${peer// /}"
+  [ -z "$shown" ] || [ "$shown" = "$HOSTNAME" ] || peer "${name// /}" "${url// /}" &
 done < <(etcdctl $limits member list --consistency=s 2>/dev/null)
 wait
 """
