@@ -47,6 +47,7 @@ JSON = "application/json"
 METADATA_LIST = "application/json;as=PartialObjectMetadataList;g=meta.k8s.io;v=v1"
 APPLY = "application/apply-patch+yaml"
 MERGE = "application/merge-patch+json"
+STRATEGIC = "application/strategic-merge-patch+json"
 
 
 _READING = threading.Lock()
@@ -143,6 +144,10 @@ class Client:
         found = self._send("list", path, query=query, missing_ok=True, accept=accept)
         return (found or {}).get("items") or []
 
+    def text(self, path: str) -> str:
+        """What stands at a path that holds no object, such as the metrics of a Pod behind the API server's proxy."""
+        return bytes(self._asked("get", path, accept="*/*").data).decode(errors="replace")
+
     def create(self, path: str, body: Any) -> Any:
         return self._send("create", path, body=body)
 
@@ -151,16 +156,18 @@ class Client:
         query = {"fieldManager": FIELD_MANAGER, "force": "true"} | ({"dryRun": "All"} if dry_run else {})
         return self._send("patch", path, body=body, query=query, kind=APPLY)
 
-    def patch(self, path: str, body: Any) -> Any:
-        return self._send("patch", path, body=body, query={"fieldManager": FIELD_MANAGER}, kind=MERGE)
+    def patch(self, path: str, body: Any, kind: str = MERGE) -> Any:
+        return self._send("patch", path, body=body, query={"fieldManager": FIELD_MANAGER}, kind=kind)
 
     def replace(self, path: str, body: Any) -> Any:
         return self._send("update", path, body=body)
 
-    def delete(self, path: str, *, propagation: str = "") -> Any:
-        """Delete an object; ``propagation`` says what becomes of those that it owns (Background, Foreground)."""
+    def delete(self, path: str, *, propagation: str = "", uid: str = "") -> Any:
+        """Delete an object; ``propagation`` says what becomes of those that it owns (Background, Foreground); with
+        ``uid`` only the one that has it, and a conflict (409) where another one has its name."""
         query = {"propagationPolicy": propagation} if propagation else {}
-        return self._send("delete", path, query=query, missing_ok=True)
+        body = {"apiVersion": "v1", "kind": "DeleteOptions", "preconditions": {"uid": uid}} if uid else None
+        return self._send("delete", path, query=query, body=body, missing_ok=True)
 
     def execute(
         self, namespace: str, pod: str, container: str, command: Sequence[str], timeout: float
@@ -205,7 +212,23 @@ class Client:
                 headers[setting["key"]] = setting["value"]
         return headers
 
-    def _send(
+    def _send(self, verb: str, path: str, *, missing_ok: bool = False, **request: Any) -> Any:
+        answer = self._asked(verb, path, missing_ok=missing_ok, **request)
+        if answer.status == 404:
+            return None
+        found = _parsed(answer.data)
+        if found is None or answer.status >= 300:
+            raise ContextError(
+                self.context,
+                verb,
+                describe(path),
+                f"{self.server} answers with something that is no Kubernetes object",
+                status=answer.status,
+                hint="Check that this address leads to the cluster's API server, and not to a login page or a proxy.",
+            )
+        return found
+
+    def _asked(
         self,
         verb: str,
         path: str,
@@ -216,6 +239,7 @@ class Client:
         accept: str = JSON,
         missing_ok: bool = False,
     ) -> Any:
+        """The answer of the API server; raises ContextError where it gives none, or an error."""
         method = {"create": "POST", "update": "PUT", "list": "GET"}.get(verb, verb.upper())
         url = self.server + path + (f"?{urlencode(query)}" if query else "")
         headers = self._headers() | {"Accept": accept, "Content-Type": kind}
@@ -236,9 +260,7 @@ class Client:
                 hint="Check that the cluster runs and that this address can be reached from here.",
             ) from problem
         self._note_clock(answer.headers.get("Date"), began)
-        if answer.status == 404 and missing_ok:
-            return None
-        if answer.status >= 400:
+        if answer.status >= 400 and not (answer.status == 404 and missing_ok):
             reason = _message(answer.data, answer.reason)
             raise ContextError(
                 self.context,
@@ -248,17 +270,7 @@ class Client:
                 status=answer.status,
                 hint=hint_for(answer.status, verb, _resource(path), reason),
             )
-        found = _parsed(answer.data)
-        if found is None or answer.status >= 300:
-            raise ContextError(
-                self.context,
-                verb,
-                describe(path),
-                f"{self.server} answers with something that is no Kubernetes object",
-                status=answer.status,
-                hint="Check that this address leads to the cluster's API server, and not to a login page or a proxy.",
-            )
-        return found
+        return answer
 
 
 def _parsed(data: bytes) -> dict[str, Any] | None:

@@ -23,11 +23,12 @@ def uid_of(client: Client) -> str:
 
 def identity_of(client: Client) -> dict[str, str]:
     """UID of kube-system, server address, SHA-256 of the CA certificate."""
-    return {
-        "uid": uid_of(client),
-        "server": client.server,
-        "ca_hash": hashlib.sha256(client.certificate_authority).hexdigest(),
-    }
+    return {"uid": uid_of(client), **trusted_by(client)}
+
+
+def trusted_by(client: Client) -> dict[str, str]:
+    """What the kubeconfig alone says of a cluster's identity: server address, SHA-256 of the CA certificate."""
+    return {"server": client.server, "ca_hash": hashlib.sha256(client.certificate_authority).hexdigest()}
 
 
 def version_of(client: Client) -> str:

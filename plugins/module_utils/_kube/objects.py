@@ -14,10 +14,18 @@ KINDS = {
     ("v1", "Secret"): ("secrets", True),
     ("v1", "ConfigMap"): ("configmaps", True),
     ("v1", "Service"): ("services", True),
+    ("v1", "Pod"): ("pods", True),
+    ("v1", "PersistentVolumeClaim"): ("persistentvolumeclaims", True),
     ("v1", "ServiceAccount"): ("serviceaccounts", True),
+    ("rbac.authorization.k8s.io/v1", "RoleBinding"): ("rolebindings", True),
     ("rbac.authorization.k8s.io/v1", "ClusterRole"): ("clusterroles", False),
     ("rbac.authorization.k8s.io/v1", "ClusterRoleBinding"): ("clusterrolebindings", False),
     ("apiextensions.k8s.io/v1", "CustomResourceDefinition"): ("customresourcedefinitions", False),
+    ("admissionregistration.k8s.io/v1", "ValidatingAdmissionPolicy"): ("validatingadmissionpolicies", False),
+    ("admissionregistration.k8s.io/v1", "ValidatingAdmissionPolicyBinding"): (
+        "validatingadmissionpolicybindings",
+        False,
+    ),
     ("coordination.k8s.io/v1", "Lease"): ("leases", True),
     ("apps.kubeblocks.io/v1", "Cluster"): ("clusters", True),
     ("metallb.io/v1beta1", "IPAddressPool"): ("ipaddresspools", True),
@@ -30,16 +38,17 @@ HIDDEN = "*** hidden ***"
 
 def path_of(body: dict[str, Any]) -> str:
     """The object's own path on the API server."""
-    api_version, metadata = body["apiVersion"], body["metadata"]
-    plural, namespaced = KINDS[api_version, body["kind"]]
+    metadata = body["metadata"]
+    namespaced = KINDS[body["apiVersion"], body["kind"]][1]
+    place = metadata["namespace"] if namespaced else ""
+    return f"{path_of_all(body['apiVersion'], body['kind'], place)}/{metadata['name']}"
+
+
+def path_of_all(api_version: str, kind: str, namespace: str = "") -> str:
+    """The path of all objects of a kind in a namespace, or in all of them."""
     root = f"/api/{api_version}" if "/" not in api_version else f"/apis/{api_version}"
-    middle = f"/namespaces/{metadata['namespace']}" if namespaced else ""
-    return f"{root}{middle}/{plural}/{metadata['name']}"
-
-
-def path_of_all(api_version: str, kind: str, namespace: str) -> str:
-    """The path of all objects of a kind in a namespace."""
-    return path_of({"apiVersion": api_version, "kind": kind, "metadata": {"namespace": namespace, "name": ""}})[:-1]
+    middle = f"/namespaces/{namespace}" if namespace else ""
+    return f"{root}{middle}/{KINDS[api_version, kind][0]}"
 
 
 def contains(found: Any, wanted: Any) -> bool:
