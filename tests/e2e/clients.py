@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
-import base64
-import itertools
 import json
 import subprocess
 import threading
-import time
-from dataclasses import dataclass, field
+from dataclasses import replace
 from typing import Any
 
 import urllib3
 
+from ansible_collections.kubeblocks.multicluster.plugins.module_utils._gateway import Gateway, endpoint_of
+from ansible_collections.kubeblocks.multicluster.plugins.module_utils._rules.history import ACKNOWLEDGED, Attempt
+from ansible_collections.kubeblocks.multicluster.plugins.module_utils._sentinel import Sentinel, own_prefix
 from lab.build.programs import program
 from lab.settings import Lab
 from support import kubectl
@@ -50,21 +50,16 @@ def metrics(lab: Lab, endpoint: str) -> dict[str, float]:
     return {name: float(value) for name, value in lines}
 
 
-@dataclass
 class Writer:
-    """Writes numbered keys through one address for as long as it is let, one after the other, and remembers which were
-    acknowledged and when. Every request is a connection of its own, as after a fail-over of the client."""
+    """The module etcd_sentinel at work behind one address, for as long as it is let."""
 
-    endpoint: str
-    prefix: str
-    pause: float = 0.05
-    most: int = 5000
-    acknowledged: list[tuple[int, float]] = field(default_factory=list)
-    refused: int = 0
-
-    def __enter__(self) -> Writer:
+    def __init__(self, endpoint: str, prefix: str, pause: float = 0.05) -> None:
+        self._pause = pause
+        self._sentinel = Sentinel(Gateway([endpoint_of(endpoint)], 2.0), own_prefix(prefix))
         self._stop = threading.Event()
         self._thread = threading.Thread(target=self._write, daemon=True)
+
+    def __enter__(self) -> Writer:
         self._thread.start()
         return self
 
@@ -73,34 +68,28 @@ class Writer:
         self._thread.join(30)
 
     def _write(self) -> None:
-        pool = urllib3.PoolManager(timeout=urllib3.Timeout(2), retries=False)
-        for number in range(self.most):
-            if self._stop.is_set():
-                return
-            if self._put(pool, number):
-                self.acknowledged.append((number, time.monotonic()))
-            else:
-                self.refused += 1
-            time.sleep(self.pause)
+        self._sentinel.write(lambda: "stopped" if self._stop.is_set() else "", pause=self._pause)
 
-    def _put(self, pool: urllib3.PoolManager, number: int) -> bool:
-        words = {"key": f"{self.prefix}{number:06}", "value": str(number)}
-        body = {name: base64.b64encode(text.encode()).decode() for name, text in words.items()}
-        try:
-            answer = pool.request(
-                "POST", f"http://{self.endpoint}/v3/kv/put", json=body, headers={"Connection": "close"}
-            )
-        except urllib3.exceptions.HTTPError:
-            return False
-        return answer.status == 200
+    @property
+    def _attempts(self) -> list[Attempt]:
+        return list(self._sentinel.attempts)
+
+    @property
+    def acknowledged(self) -> list[tuple[int, float]]:
+        """Numbers, and when: seconds since it began."""
+        return [(each.number, each.ended) for each in self._attempts if each.outcome == ACKNOWLEDGED]
+
+    @property
+    def refused(self) -> int:
+        """How many writes were not acknowledged."""
+        return sum(1 for each in self._attempts if each.outcome != ACKNOWLEDGED)
 
     def gap(self) -> float:
         """Seconds of the longest time without an acknowledged write."""
-        times = [when for _, when in self.acknowledged]
-        return max((later - earlier for earlier, later in itertools.pairwise(times)), default=0.0)
+        return self._sentinel.history(None).gaps.longest
 
     def lost(self, endpoint: str) -> list[int]:
-        """Acknowledged writes that are not there."""
-        found = json.loads(etcdctl(endpoint, "get", "--prefix", self.prefix, "--keys-only", "-w", "json"))
-        there = {base64.b64decode(entry["key"]).decode() for entry in found.get("kvs", [])}
-        return [number for number, _ in self.acknowledged if f"{self.prefix}{number:06}" not in there]
+        """Acknowledged writes that are not there, or not as they were written."""
+        reader = replace(self._sentinel, gateway=Gateway([endpoint_of(endpoint)], 2.0))
+        history = reader.history(reader.read(30))
+        return sorted({*history.lost, *history.altered})

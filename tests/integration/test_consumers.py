@@ -3,11 +3,8 @@ three members behind it, all on this machine."""
 
 from __future__ import annotations
 
-import json
 import shutil
 import signal
-import socket
-import subprocess
 import time
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
@@ -18,12 +15,10 @@ import pytest
 
 from ansible_collections.kubeblocks.multicluster.plugins.module_utils._render import FORMATS, Names
 from endpoints import LISTS, endpoint
-from lab.build.programs import program
 from lab.system import PACKAGES
+from local_etcd import LocalEtcd, free_ports, run, until
 
 NAMES = Names(name="etcd", namespace="demo", zone="etcd.example.org", serial=7)
-# Far more than it takes, however busy the machine is.
-PATIENCE = 60.0
 
 
 def debian(package: str) -> str:
@@ -32,10 +27,6 @@ def debian(package: str) -> str:
     if shutil.which(path) is None:
         pytest.fail(f"{path} is missing: run lab build, which installs {package}")
     return path
-
-
-def run(*command: str | Path, timeout: float = 30) -> subprocess.CompletedProcess[str]:
-    return subprocess.run(command, capture_output=True, text=True, timeout=timeout, check=False)
 
 
 def written(folder: Path, kind: str, endpoints: list[dict[str, Any]], names: Names = NAMES) -> Path:
@@ -106,48 +97,15 @@ def test_a_name_server_takes_it(name: str, tmp_path: Path) -> None:
 # A real etcd behind a real HAProxy
 
 
-def free_ports(count: int) -> list[int]:
-    with ExitStack() as stack:
-        sockets = [stack.enter_context(socket.socket()) for _ in range(count)]
-        for one in sockets:
-            one.bind(("127.0.0.1", 0))
-        return [one.getsockname()[1] for one in sockets]
-
-
-def until(happens: Callable[[], bool], what: str) -> float:
-    """How long it took, in seconds."""
-    started = time.monotonic()
-    while not happens():
-        assert time.monotonic() - started < PATIENCE, f"not within {PATIENCE:.0f} s: {what}"
-        time.sleep(0.05)
-    return time.monotonic() - started
-
-
-class Etcd:
-    """Members of one etcd, and HAProxy before them: child processes, ended by their own handles."""
+class Etcd(LocalEtcd):
+    """An etcd, and HAProxy before it."""
 
     def __init__(self, folder: Path, members: int, scheme: str = "http", *options: str) -> None:
-        self.folder, self.scheme, self.options = folder, scheme, options
-        *ports, self.port = free_ports(2 * members + 1)
-        self.clients, self.peers = ports[:members], ports[members:]
-        self.processes: dict[str, subprocess.Popen[bytes]] = {}
-
-    def start(self, name: str, *command: str | Path) -> None:
-        with (self.folder / f"{name}.log").open("ab") as log:
-            self.processes[name] = subprocess.Popen(command, stdout=log, stderr=log, cwd=self.folder)
-
-    def start_member(self, number: int) -> None:
-        client = f"{self.scheme}://127.0.0.1:{self.clients[number]}"
-        peers = [f"http://127.0.0.1:{port}" for port in self.peers]
-        words = ["--name", str(number), "--data-dir", f"data-{number}", "--unsafe-no-fsync", *self.options]
-        words += ["--listen-client-urls", client, "--advertise-client-urls", client]
-        words += ["--listen-peer-urls", peers[number], "--initial-advertise-peer-urls", peers[number]]
-        words += ["--initial-cluster", ",".join(f"{index}={peer}" for index, peer in enumerate(peers))]
-        self.start(str(number), program("etcd", "etcd"), *words)
+        super().__init__(folder, members, scheme, *options)
+        (self.port,) = free_ports(1)
 
     def start_all(self) -> None:
-        for number in range(len(self.clients)):
-            self.start_member(number)
+        self.start_members()
         leader = self.leader()
         listed = [
             endpoint(number + 1, host="127.0.0.1", port=port, scheme=self.scheme, leader=number == leader)
@@ -158,30 +116,8 @@ class Etcd:
         self.start("haproxy", debian("haproxy"), "-db", "-f", written(self.folder, "haproxy", listed, names))
         until(lambda: self.put("begin"), "the first write through HAProxy")
 
-    def ctl(self, port: int, *words: str) -> subprocess.CompletedProcess[str]:
-        return run(*self.command(port), "--command-timeout=2s", *words)
-
-    def command(self, port: int) -> list[str]:
-        secure = ["--insecure-transport=false", "--insecure-skip-tls-verify"] if self.scheme == "https" else []
-        return [str(program("etcd", "etcdctl")), f"--endpoints={self.scheme}://127.0.0.1:{port}", *secure]
-
     def put(self, key: str, value: str = "x") -> bool:
         return self.ctl(self.port, "put", key, value).returncode == 0
-
-    def leader(self) -> int:
-        """The number of the member that leads, as soon as there is one."""
-        leaders: list[int] = []
-
-        def known() -> bool:
-            leaders[:] = [number for number, port in enumerate(self.clients) if self.leads(port)]
-            return len(leaders) == 1
-
-        until(known, "a leader")
-        return leaders[0]
-
-    def leads(self, port: int) -> bool:
-        answers = json.loads(self.ctl(port, "endpoint", "status", "-w", "json").stdout or "null") or []
-        return any(one["Status"]["leader"] == one["Status"]["header"]["member_id"] for one in answers)
 
     def watch(self, name: str, prefix: str) -> Callable[[], list[str]]:
         """The keys that a watch through HAProxy has seen. It sends no keepalive packets, so that only HAProxy can end a
@@ -189,12 +125,6 @@ class Etcd:
         self.start(name, *self.command(self.port), "--keepalive-time=1h", "watch", "--prefix", prefix, "--rev=1")
         log = self.folder / f"{name}.log"
         return lambda: [line for line in log.read_text().splitlines() if line.startswith(prefix)]
-
-    def end(self) -> None:
-        for process in self.processes.values():
-            process.kill()  # a stopped process ends from this too
-        for process in self.processes.values():
-            process.wait(10)
 
 
 @pytest.fixture
