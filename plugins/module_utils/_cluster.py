@@ -21,6 +21,11 @@ from ansible_collections.kubeblocks.multicluster.plugins.module_utils._rules.exp
     annotations_of,
     of_load_balancers,
 )
+from ansible_collections.kubeblocks.multicluster.plugins.module_utils._rules.services import (
+    PLACEMENT,
+    UNIQUE,
+    UNIQUE_KEY,
+)
 from ansible_collections.kubeblocks.multicluster.plugins.module_utils._rules.spread import of_names, of_number
 from ansible_collections.kubeblocks.multicluster.plugins.module_utils._runner import AUTH_SPEC, Call
 
@@ -44,9 +49,8 @@ SPEC: dict[str, Any] = {
     "accept": {"type": "list", "elements": "str", "default": []},
     "wait_timeout": {"type": "int", "default": 120},
 }
-PLACEMENT = "apps.kubeblocks.io/multi-cluster-placement"
 # A Service only where its member lives: mirrored, an arbitrary cluster's address would count.
-_UNIQUE = {"apps.kubeblocks.io/multi-cluster-service-placement": "unique"}
+_UNIQUE = {UNIQUE_KEY: UNIQUE}
 _SERVICE_TYPES = {MESH: "ClusterIP", LOAD_BALANCER: "LoadBalancer"}
 _DEFINITIONS = "/apis/apps.kubeblocks.io/v1/componentdefinitions"
 

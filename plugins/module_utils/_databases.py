@@ -7,9 +7,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from ansible_collections.kubeblocks.multicluster.plugins.module_utils._cluster import PLACEMENT
 from ansible_collections.kubeblocks.multicluster.plugins.module_utils._kube.client import Client
-from ansible_collections.kubeblocks.multicluster.plugins.module_utils._rules.services import Database
+from ansible_collections.kubeblocks.multicluster.plugins.module_utils._rules.services import PLACEMENT, Database
 
 CLUSTERS = "/apis/apps.kubeblocks.io/v1/clusters"
 ENGINE = "etcd"  # how the names of its definitions begin
@@ -56,9 +55,21 @@ def all_databases(client: Client) -> Known:
     return Known(found[True], found[False], clusters)
 
 
+def templates_of(known: Known, database: Database) -> list[str]:
+    """Names of the volumes that each member of a database has."""
+    cluster = (known.clusters or {}).get(f"{database.namespace}/{database.name}") or {}
+    components = (cluster.get("spec") or {}).get("componentSpecs") or []
+    of_component = [each for each in components if each["name"] == database.component]
+    return [template["name"] for each in of_component for template in each.get("volumeClaimTemplates") or []]
+
+
+def placement_of(cluster: Mapping[str, Any]) -> list[str]:
+    """The contexts of a Cluster, in the order of its members."""
+    return [entry for entry in (cluster["metadata"].get("annotations") or {}).get(PLACEMENT, "").split(",") if entry]
+
+
 def described(cluster: Mapping[str, Any], component: str) -> Database:
-    metadata = cluster["metadata"]
-    placement = [entry for entry in metadata.get("annotations", {}).get(PLACEMENT, "").split(",") if entry]
+    metadata, placement = cluster["metadata"], placement_of(cluster)
     specs = cluster["spec"].get("componentSpecs") or []
     replicas = [each.get("replicas", 0) for each in specs if each["name"] == component]
     return Database(metadata["namespace"], metadata["name"], component, placement, sum(replicas))

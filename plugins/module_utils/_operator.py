@@ -10,6 +10,13 @@ from collections.abc import Mapping
 from typing import Any
 
 from ansible_collections.kubeblocks.multicluster.plugins.module_utils._kube.client import Client
+from ansible_collections.kubeblocks.multicluster.plugins.module_utils._rules.release import (
+    CONTEXTS,
+    DISABLED,
+    args_of,
+    flag,
+    knows_contexts,
+)
 
 
 def release_path(namespace: str, secret: str = "") -> str:
@@ -34,20 +41,23 @@ def list_releases(client: Client, namespace: str) -> list[dict[str, Any]]:
     return [newest[name] for name in sorted(newest)]
 
 
-def release_values(client: Client, namespace: str, secret: str) -> dict[str, Any]:
-    """The values that a release was made with, from Helm's own record."""
+def read_release(client: Client, namespace: str, secret: str) -> dict[str, Any]:
+    """Helm's record of a release: ``chart``, ``config`` (the user's values), ``manifest``; empty where it is gone."""
     body = client.get(release_path(namespace, secret))
     if body is None:
         return {}
     packed = base64.b64decode(base64.b64decode(body["data"]["release"]))
-    values: dict[str, Any] = json.loads(gzip.decompress(packed)).get("config") or {}
-    return values
+    found: dict[str, Any] = json.loads(gzip.decompress(packed))
+    return found
 
 
-def marked_contexts(values: dict[str, Any]) -> list[str]:
-    """The contexts that are marked as unavailable in a release's values."""
-    text = (values.get("multiCluster") or {}).get("contextsDisabled") or ""
-    return [name for name in text.split(",") if name]
+def told_of_contexts(client: Client, namespace: str, release: str = "") -> list[dict[str, Any]]:
+    """The operator's Deployments that are told of the contexts: the manager and data protection, of any release where
+    none is named."""
+    path = f"/apis/apps/v1/namespaces/{namespace}/deployments"
+    found = client.list(path, labels=f"app.kubernetes.io/instance={release}" if release else "")
+    complete = [{**body, "apiVersion": "apps/v1", "kind": "Deployment"} for body in found]
+    return [body for body in complete if knows_contexts(body)]
 
 
 def marked_in(client: Client, namespace: str, release: str) -> list[str]:
@@ -57,17 +67,9 @@ def marked_in(client: Client, namespace: str, release: str) -> list[str]:
 
 def contexts_of_operator(deployment: Mapping[str, Any] | None) -> list[str]:
     """The contexts that a running operator was told of; none where there is no Deployment."""
-    return _flag(deployment, "--multi-cluster-contexts=")
+    return flag(args_of(deployment), CONTEXTS) if deployment else []
 
 
 def marked_of_operator(deployment: Mapping[str, Any] | None) -> list[str]:
     """The contexts that a running operator takes for unavailable."""
-    return _flag(deployment, "--multi-cluster-contexts-disabled=")
-
-
-def _flag(deployment: Mapping[str, Any] | None, name: str) -> list[str]:
-    if not deployment:
-        return []
-    words = deployment["spec"]["template"]["spec"]["containers"][0].get("args", [])
-    values = [word.removeprefix(name) for word in words if word.startswith(name)]
-    return [entry for value in values for entry in value.split(",") if entry]
+    return flag(args_of(deployment), DISABLED) if deployment else []

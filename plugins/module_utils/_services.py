@@ -120,7 +120,8 @@ def own_services(client: Client, database: Database) -> dict[str, dict[str, Any]
 def peer_services(client: Client, database: Database) -> list[dict[str, Any]]:
     """KubeBlocks' Services for the single members that are in a context."""
     peers = [body for body in _listed(client, database, database.labels) if rules.PEER_PORT in rules.ports_of(body)]
-    return [body for body in peers if rules.POD_NAME in body["spec"].get("selector", {})]
+    own = [body for body in peers if rules.STANDS_IN not in body["metadata"]["labels"]]
+    return [body for body in own if rules.POD_NAME in body["spec"].get("selector", {})]
 
 
 def _listed(client: Client, database: Database, labels: Mapping[str, str]) -> list[dict[str, Any]]:

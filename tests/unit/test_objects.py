@@ -12,7 +12,6 @@ from typing import Any
 import pytest
 
 from ansible_collections.kubeblocks.multicluster.plugins.module_utils._cluster import (
-    PLACEMENT,
     _keep_resolved_definition,
     _refuse_unsafe,
     cluster_of,
@@ -29,6 +28,7 @@ from ansible_collections.kubeblocks.multicluster.plugins.module_utils._kube.obje
     restricted,
     without_secrets,
 )
+from ansible_collections.kubeblocks.multicluster.plugins.module_utils._rules.services import PLACEMENT
 
 # Object → its path.
 PATHS = {

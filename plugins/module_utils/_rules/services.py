@@ -3,7 +3,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -19,7 +19,11 @@ CLIENT_PORT, PEER_PORT = 2379, 2380
 CLIENT = {"name": "client", "port": CLIENT_PORT, "protocol": "TCP", "targetPort": CLIENT_PORT}
 # Ours carry this label and none of KubeBlocks' own: its variables count every Service that carries those.
 OWN, MEMBER = "kubeblocks.multicluster/clients-of", "kubeblocks.multicluster/member"
+# On a Service that is not a member's own: the marked context whose Service it is there for.
+STANDS_IN = "kubeblocks.multicluster/stands-in-for"
 POD_NAME = "apps.kubeblocks.io/pod-name"
+PLACEMENT = "apps.kubeblocks.io/multi-cluster-placement"
+UNIQUE_KEY, UNIQUE = "apps.kubeblocks.io/multi-cluster-service-placement", "unique"
 _TYPES = {NODE_PORT: "NodePort", LOAD_BALANCER: "LoadBalancer", MESH: "ClusterIP"}
 
 
@@ -43,6 +47,10 @@ class Database:
 
     def members_in(self, context: str) -> list[str]:
         return [pod for pod in self.pods if self.place_of(pod) == context]
+
+    def away(self, marked: Collection[str]) -> list[str]:
+        """The members in marked contexts."""
+        return [pod for pod in self.pods if self.place_of(pod) in marked]
 
     @property
     def key(self) -> str:
