@@ -152,6 +152,8 @@ def data_plane_rights(
         needed += _rights("", "pods", ("list",), namespace=namespace)
         needed += [Right(verb, "", "pods", "exec", namespace=namespace) for verb in ("get", "create")]
         needed += _rights("", "services", ("list", "get", "create", "patch", "delete"), namespace=namespace)
+        needed.append(Right("patch", "", "services", "status", namespace=namespace))
+        needed.append(Right("get", "", "pods", "log", namespace=namespace))
         needed += _rights("", "events", ("list",), namespace=namespace)
         needed += _rights("", "persistentvolumeclaims", ("list",), namespace=namespace)
     needed.append(Right("create", "", "serviceaccounts", "token", namespace=operator_namespace))
@@ -182,9 +184,24 @@ def control_plane_rights(namespace: str, cluster_namespaces: Iterable[str]) -> l
         *_rights("", "pods", ("list",), namespace=namespace),
         *_rights("apps", "deployments", ("get", "list", "create", "patch"), namespace=namespace),
         *_rights("coordination.k8s.io", "leases", ("get", "create", "update"), namespace=namespace),
+        *failover_rights(namespace),
     ]
     for other in sorted(set(cluster_namespaces)):
         needed += _rights("apps.kubeblocks.io", "clusters", ("get", "create", "patch"), namespace=other)
+    return all_of(needed)
+
+
+def failover_rights(namespace: str) -> list[Right]:
+    """What marking a context needs on the control plane beside the rest: nobody wants to find that out on the day."""
+    needed = [
+        Right("get", "", "pods", "proxy", namespace=namespace),
+        *_rights("coordination.k8s.io", "leases", ("list",), namespace=namespace),
+        *_rights("apps.kubeblocks.io", "clusters", ("list",)),
+        *_rights("apps.kubeblocks.io", "components", ("list",)),
+        *_rights("operations.kubeblocks.io", "opsrequests", ("list",)),
+    ]
+    for resource in ("validatingadmissionpolicies", "validatingadmissionpolicybindings"):
+        needed += _rights("admissionregistration.k8s.io", resource, ("get", "create", "patch", "delete"))
     return all_of(needed)
 
 

@@ -26,6 +26,7 @@ from ansible_collections.kubeblocks.multicluster.plugins.module_utils._kube.obje
 )
 from ansible_collections.kubeblocks.multicluster.plugins.module_utils._kube.parallel import ask_all
 from ansible_collections.kubeblocks.multicluster.plugins.module_utils._kube.tokens import account_path, mint
+from ansible_collections.kubeblocks.multicluster.plugins.module_utils._marks import standing_marks
 from ansible_collections.kubeblocks.multicluster.plugins.module_utils._record import read_record
 from ansible_collections.kubeblocks.multicluster.plugins.module_utils._runner import (
     AUTH_SPEC,
@@ -110,6 +111,10 @@ def run(call: Call) -> dict[str, Any]:
         return _keep(call, planes[context], held.get(token_key(context), ""), own_uid, known)
 
     answers, problems = ask_all(planes, keep, _DEADLINE)
+    for context in standing_marks(client, params["namespace"]):
+        if context in problems and (entry := _held_entry(held, context)):
+            answers[context] = entry  # the operator does not start without it
+            del problems[context]
     if problems:
         lines = "\n".join(f"  {problem}" for problem in problems.values())
         raise Failed(f"cannot prepare the operator's credentials, and nothing was written:\n{lines}")
@@ -153,6 +158,18 @@ def _keep(call: Call, place: Mapping[str, Any], token: str, own_uid: str, known_
         "token": token if not (why and call.check_mode) else "",
         "why": why,
     }
+
+
+def _held_entry(held: Mapping[str, str], context: str) -> dict[str, Any] | None:
+    """What the Secret has of a context that is marked and does not answer: the same again."""
+    try:
+        clusters = json.loads(held.get("kubeconfig") or "{}").get("clusters", [])
+        found = next(entry["cluster"] for entry in clusters if entry["name"] == context)
+        way = {"server": found["server"], "ca": found["certificate-authority-data"]}
+    except (ValueError, KeyError, TypeError, StopIteration):
+        return None
+    token = held.get(token_key(context), "")
+    return {**way, "token": token, "why": ""} if token else None
 
 
 def _require_known(client: Client, known_uid: str) -> None:

@@ -6,12 +6,15 @@ from __future__ import annotations
 import json
 import time
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 from ansible_collections.kubeblocks.multicluster.plugins.module_utils._cluster import cluster_path
+from ansible_collections.kubeblocks.multicluster.plugins.module_utils._databases import described
 from ansible_collections.kubeblocks.multicluster.plugins.module_utils._kube.client import Client
 from ansible_collections.kubeblocks.multicluster.plugins.module_utils._kube.errors import ContextError
 from ansible_collections.kubeblocks.multicluster.plugins.module_utils._kube.parallel import ask_all
+from ansible_collections.kubeblocks.multicluster.plugins.module_utils._marks import standing_marks
 from ansible_collections.kubeblocks.multicluster.plugins.module_utils._rules.members import problems_of
 from ansible_collections.kubeblocks.multicluster.plugins.module_utils._rules.services import Database
 from ansible_collections.kubeblocks.multicluster.plugins.module_utils._runner import CONTEXTS_SPEC, Call, access
@@ -35,6 +38,7 @@ SPEC: dict[str, Any] = {
     "wait_timeout": {"type": "int", "default": 300},
     "wait_phase": {"type": "bool", "default": False},
     "wait_sleep": {"type": "float", "default": 2.0},
+    "operator_namespace": {"type": "str", "default": "kb-system"},
     "request_timeout": {"type": "float", "default": 10.0},
 }
 _EXEC_SECONDS = 8.0
@@ -145,32 +149,61 @@ def phase_of(pod: Mapping[str, Any], container: str) -> str:
     return "PodInitializing" if states else str(status.get("phase", "Unknown"))
 
 
-def look(params: Mapping[str, Any]) -> tuple[list[dict[str, Any]], list[str], str]:
-    """One look at all contexts: samples in their order, what stands between them and one etcd, KubeBlocks' phase."""
+@dataclass(frozen=True)
+class Look:
+    """One look at all contexts: ``samples`` in their order, what stands between them and one etcd, KubeBlocks' phase of
+    the Cluster, and the members that are in contexts marked as unavailable."""
+
+    samples: Sequence[dict[str, Any]]
+    problems: Sequence[str]
+    phase: str
+    away: Sequence[str]
+
+    @property
+    def settled(self) -> bool:
+        """Whether KubeBlocks has come to the end of its work: with members away it never says Running."""
+        return self.phase == "Running" or bool(self.away and self.phase == "Updating")
+
+
+def look(params: Mapping[str, Any]) -> Look:
+    """Ask every context at once. Members in marked contexts are not looked for."""
     places = {place["context"]: place for place in params["contexts"]}
     database = Database(params["namespace"], params["name"], params["component"])
+    cluster, marked, silent = _of_control_plane(places, params)
+    away = described(cluster, params["component"]).away(marked) if cluster else []
 
     def ask(context: str) -> Any:
         client = Client(access(places[context], params["request_timeout"]))
-        if places[context]["plane"] == "control":
-            return phase_of_cluster(client, params["namespace"], params["name"])
         samples = members(client, params)
         # KubeBlocks starts no Pod before every peer has its address.
         return samples, [] if samples else missing_addresses(client, peer_services(client, database))
 
-    answers, failures = ask_all(places, ask, params["request_timeout"] + 4 * _EXEC_SECONDS)
-    seen = [answers[context] for context, place in places.items() if place["plane"] == "data" and context in answers]
+    data = [context for context, place in places.items() if place["plane"] == "data" and context not in marked]
+    answers, failures = ask_all(data, ask, params["request_timeout"] + 4 * _EXEC_SECONDS)
+    seen = list(answers.values())
     samples = [sample for found, _missing in seen for sample in found]
     missing = [line for _found, lines in seen for line in lines]
-    phases = [answers[context] for context in answers if places[context]["plane"] == "control"]
-    silent = [str(problem) for problem in failures.values()]
-    return samples, silent + missing + problems_of(samples, params["replicas"]), phases[0] if phases else ""
+    problems = silent + [str(problem) for problem in failures.values()] + missing
+    problems += problems_of(samples, params["replicas"], len(away))
+    return Look(samples, problems, "" if silent else phase_of_cluster(cluster), away)
 
 
-def phase_of_cluster(client: Client, namespace: str, name: str) -> str:
+def _of_control_plane(places: Mapping[str, Any], params: Mapping[str, Any]) -> tuple[Any, list[str], list[str]]:
+    """The Cluster, the contexts that are marked, and why the control plane does not answer, if it does not."""
+    for place in places.values():
+        if place["plane"] == "control":
+            try:
+                client = Client(access(place, params["request_timeout"]))
+                cluster = client.get(cluster_path(params["namespace"], params["name"]))
+                return cluster, standing_marks(client, params["operator_namespace"]), []
+            except ContextError as problem:
+                return None, [], [str(problem)]
+    return None, [], []
+
+
+def phase_of_cluster(cluster: Mapping[str, Any] | None) -> str:
     """What KubeBlocks says of a Cluster: its phase, ``without phase``, or ``absent``."""
-    found = client.get(cluster_path(namespace, name))
-    return str((found or {}).get("status", {}).get("phase", "")) or ("without phase" if found else "absent")
+    return str((cluster or {}).get("status", {}).get("phase", "")) or ("without phase" if cluster else "absent")
 
 
 def run(call: Call) -> dict[str, Any]:
@@ -179,10 +212,10 @@ def run(call: Call) -> dict[str, Any]:
     started = time.monotonic()
     shown: Sequence[str] = ()
     while True:
-        samples, problems, phase = look(params)
-        awaited = list(problems)
-        if params["wait_phase"] and phase != "Running":
-            awaited.append(f"KubeBlocks says {phase or 'nothing'}")
+        seen = look(params)
+        awaited = list(seen.problems)
+        if params["wait_phase"] and not seen.settled:
+            awaited.append(f"KubeBlocks says {seen.phase or 'nothing'}")
         seconds = time.monotonic() - started
         waiting = params["wait"] and not call.check_mode and awaited and seconds < params["wait_timeout"]
         if waiting and list(shown) != awaited:
@@ -191,15 +224,16 @@ def run(call: Call) -> dict[str, Any]:
         if not waiting:
             break
         time.sleep(params["wait_sleep"])
-    if params["wait"] and not call.check_mode and awaited and not problems:
+    if params["wait"] and not call.check_mode and awaited and not seen.problems:
         call.warn(
             f"the members of {params['namespace']}/{params['name']} are one etcd, but after {seconds:.0f} s "
             f"{awaited[0]}: see the operator's log and the status of the Cluster."
         )
     return {
-        "etcd_members": samples,
-        "problems": problems,
-        "phase": phase,
-        "healthy": not problems,
+        "etcd_members": list(seen.samples),
+        "problems": list(seen.problems),
+        "phase": seen.phase,
+        "away": list(seen.away),
+        "healthy": not seen.problems,
         "waited": round(seconds, 1),
     }

@@ -12,18 +12,21 @@ from dataclasses import dataclass
 from typing import Any
 
 from ansible_collections.kubeblocks.multicluster.plugins.module_utils._access import POD_ROLE
-from ansible_collections.kubeblocks.multicluster.plugins.module_utils._cluster import PLACEMENT, cluster_path
+from ansible_collections.kubeblocks.multicluster.plugins.module_utils._cluster import cluster_path
 from ansible_collections.kubeblocks.multicluster.plugins.module_utils._credentials import TOKEN_KEY
 from ansible_collections.kubeblocks.multicluster.plugins.module_utils._kube.client import Client
 from ansible_collections.kubeblocks.multicluster.plugins.module_utils._kube.errors import ContextError
 from ansible_collections.kubeblocks.multicluster.plugins.module_utils._kube.objects import secret_values
 from ansible_collections.kubeblocks.multicluster.plugins.module_utils._lives import of_token
+from ansible_collections.kubeblocks.multicluster.plugins.module_utils._marks import read_marks, standing
 from ansible_collections.kubeblocks.multicluster.plugins.module_utils._operator import (
     contexts_of_operator,
     list_releases,
     marked_of_operator,
+    told_of_contexts,
 )
 from ansible_collections.kubeblocks.multicluster.plugins.module_utils._record import control_plane_of, read_record
+from ansible_collections.kubeblocks.multicluster.plugins.module_utils._rules.services import PLACEMENT
 from ansible_collections.kubeblocks.multicluster.plugins.module_utils._run import (
     interrupted_releases,
     read_lease,
@@ -117,8 +120,15 @@ def _releases(client: Client, namespace: str) -> list[dict[str, Any]]:
 
 
 def _operator(client: Client, wanted: Wanted) -> dict[str, Any]:
-    deployment = client.get(f"/apis/apps/v1/namespaces/{wanted.namespace}/deployments/{wanted.release}")
-    return {"marked": marked_of_operator(deployment), "operator_contexts": contexts_of_operator(deployment)}
+    deployments = told_of_contexts(client, wanted.namespace, wanted.release)
+    told = {body["metadata"]["name"]: marked_of_operator(body) for body in deployments}
+    recorded = read_marks(client, wanted.namespace)
+    return {
+        "marked": list(dict.fromkeys([*standing(recorded), *(name for each in told.values() for name in each)])),
+        "told": told,
+        "marks": {name: recorded[name] for name in standing(recorded)},
+        "operator_contexts": contexts_of_operator(deployments[0]) if deployments else [],
+    }
 
 
 def _credentials(secret: Mapping[str, Any] | None) -> dict[str, Any]:

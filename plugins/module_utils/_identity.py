@@ -10,6 +10,7 @@ from ansible_collections.kubeblocks.multicluster.plugins.module_utils._kube.clie
 from ansible_collections.kubeblocks.multicluster.plugins.module_utils._kube.errors import Failed
 from ansible_collections.kubeblocks.multicluster.plugins.module_utils._kube.identity import identity_of, uid_of
 from ansible_collections.kubeblocks.multicluster.plugins.module_utils._kube.parallel import ask_all
+from ansible_collections.kubeblocks.multicluster.plugins.module_utils._marks import standing_marks
 from ansible_collections.kubeblocks.multicluster.plugins.module_utils._record import control_plane_of, read_record
 from ansible_collections.kubeblocks.multicluster.plugins.module_utils._rules import identity as rules
 from ansible_collections.kubeblocks.multicluster.plugins.module_utils._rules.findings import Finding, of_inventory
@@ -84,7 +85,9 @@ def _data_planes(
     path = f"/api/v1/namespaces/{call.params['operator_namespace']}"
     if not is_control:
         return {client.context: {"uid": uid, "named": control_plane_of(client.get(path))}}
-    places = {place["context"]: place for place in call.params["contexts"] if place["plane"] == "data"}
+    marked = standing_marks(client, call.params["operator_namespace"])  # nobody writes there
+    data = [place for place in call.params["contexts"] if place["plane"] == "data"]
+    places = {place["context"]: place for place in data if place["context"] not in marked}
 
     def ask(context: str) -> dict[str, str]:
         neighbour = Client(access(places[context], call.params["request_timeout"]))

@@ -12,6 +12,7 @@ from ansible_collections.kubeblocks.multicluster.plugins.module_utils._rules imp
     fate,
     identity,
     life,
+    marks,
     pools,
     remains,
     spread,
@@ -20,6 +21,8 @@ from ansible_collections.kubeblocks.multicluster.plugins.module_utils._rules imp
 )
 from ansible_collections.kubeblocks.multicluster.plugins.module_utils._rules import findings as rules
 from ansible_collections.kubeblocks.multicluster.plugins.module_utils._rules.findings import Finding
+
+MARKED = "marked"  # kind of the error that stands for a context which is passed over
 
 
 def judge(
@@ -33,8 +36,10 @@ def judge(
     own = identity.own_data_plane(places, evidence)
     marked = [context for seen in evidence.values() for context in seen.get("marked", [])]
     found += identity.of_marked(own, places[own]["context"] if own else "", marked)
+    names = {place["context"]: name for name, place in places.items()}
     for name, seen in evidence.items():
         found += _of_context(places[name], seen, params, ways)
+        found += marks.of_marks(name, seen["marks"], seen["told"], names) if "told" in seen else []
     found += _of_crds(places, evidence, params)
     found += _of_all(places, evidence, params)
     found += _of_load_balancers(places, evidence, params)
@@ -88,7 +93,7 @@ def _of_context(
     """What one context shows on its own. ``ways``: how the operator is to reach the data planes."""
     name = place["name"]
     if seen["error"]:
-        return [rules.of_reachability(name, seen["error"])]
+        return [] if seen["error"]["kind"] == MARKED else [rules.of_reachability(name, seen["error"])]
     found = rules.of_access(name, seen["denied"])
     found += rules.of_operator(name, seen.get("operator")) + remains.of_excess(name, seen.get("operator"))
     found += remains.of_namespaces(name, seen.get("namespaces", {})) + remains.of_unseen(name, seen.get("unseen", []))

@@ -17,7 +17,7 @@ from ansible_collections.kubeblocks.multicluster.plugins.module_utils._access im
 )
 from ansible_collections.kubeblocks.multicluster.plugins.module_utils._charts import Rendered, render
 from ansible_collections.kubeblocks.multicluster.plugins.module_utils._facts import Wanted
-from ansible_collections.kubeblocks.multicluster.plugins.module_utils._judgement import judge, worst_first
+from ansible_collections.kubeblocks.multicluster.plugins.module_utils._judgement import MARKED, judge, worst_first
 from ansible_collections.kubeblocks.multicluster.plugins.module_utils._kube.errors import Failed
 from ansible_collections.kubeblocks.multicluster.plugins.module_utils._kube.parallel import ask_all
 from ansible_collections.kubeblocks.multicluster.plugins.module_utils._rules import findings as rules
@@ -97,7 +97,7 @@ def run(call: Call) -> dict[str, Any]:
     vantages: dict[str, dict[str, Any]] = {}
     if not found:
         rendered = _render(params)
-        evidence = _gather(params, rendered)
+        evidence = _without_marked(params["contexts"], _gather(params, rendered))
         found = judge(params, evidence, [problem for plane in rendered.values() for problem in plane.problems])
         vantages = look_inside(params, evidence, found, may_make_pods=not call.check_mode)
         found = worst_first(found + of_vantages(by_name, vantages, operator_ways(by_name, evidence)))
@@ -112,6 +112,7 @@ def run(call: Call) -> dict[str, Any]:
             ],
             "contexts": {name: _public(seen) for name, seen in evidence.items()},
             "vantages": {name: _public(seen) for name, seen in vantages.items()},
+            "marked": [name for name, seen in evidence.items() if seen["error"] and seen["error"]["kind"] == MARKED],
         },
         "table": table(found, accepted) + not_asked(vantages),
     }
@@ -147,6 +148,20 @@ def _gather(params: Mapping[str, Any], rendered: Mapping[str, Rendered]) -> dict
         for name, problem in problems.items()
     }
     return {name: {**answers, **silent}[name] for name in places}
+
+
+def _without_marked(
+    contexts: Sequence[Mapping[str, Any]], evidence: dict[str, dict[str, Any]]
+) -> dict[str, dict[str, Any]]:
+    """What is marked as unavailable is passed over, whether it answers or not; but for what may be the control plane's
+    own cluster, which must not be marked."""
+    marked = {context for seen in evidence.values() for context in seen.get("marked", [])}
+    passed = {"error": {"kind": MARKED, "message": "it is marked as unavailable"}}
+    ours = {place["name"] for place in contexts if place["plane"] == "data" and not place.get("may_be_control_plane")}
+    return {
+        place["name"]: passed if place["context"] in marked and place["name"] in ours else evidence[place["name"]]
+        for place in contexts
+    }
 
 
 def _questions(

@@ -7,6 +7,7 @@ import datetime
 import os
 import socket
 import uuid
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -140,13 +141,13 @@ def take_lease(client: Client, namespace: str, releases: list[str], mine: str) -
     client.replace(f"{_leases(namespace)}/{LEASE}", body)
 
 
-def release_lease(client: Client, namespace: str, mine: str) -> None:
-    """Give the Lease back, if this run holds it."""
+def release_lease(client: Client, namespace: str, mine: str, releases: Sequence[str] = ()) -> None:
+    """Give the Lease back, if this run holds it. ``releases``: what it may have left half done."""
     lease = read_lease(client, namespace)
     if lease is None or lease.get("spec", {}).get("holderIdentity") != mine:
         return
     now = datetime.datetime.now(datetime.UTC)
-    body = _lease(namespace, "", now, [])
+    body = _lease(namespace, "", now, list(releases))
     body["metadata"]["resourceVersion"] = lease["metadata"]["resourceVersion"]
     client.replace(f"{_leases(namespace)}/{LEASE}", body)
 

@@ -7,14 +7,24 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from ansible_collections.kubeblocks.multicluster.plugins.module_utils import _etcd
+from ansible_collections.kubeblocks.multicluster.plugins.module_utils._cluster import cluster_path
+from ansible_collections.kubeblocks.multicluster.plugins.module_utils._databases import described
 from ansible_collections.kubeblocks.multicluster.plugins.module_utils._kube.client import Client
 from ansible_collections.kubeblocks.multicluster.plugins.module_utils._kube.errors import ContextError
 from ansible_collections.kubeblocks.multicluster.plugins.module_utils._kube.identity import version_of
 from ansible_collections.kubeblocks.multicluster.plugins.module_utils._kube.parallel import ask_all
+from ansible_collections.kubeblocks.multicluster.plugins.module_utils._marks import (
+    read_marks,
+    standing,
+    standing_marks,
+)
 from ansible_collections.kubeblocks.multicluster.plugins.module_utils._operator import (
     contexts_of_operator,
     marked_of_operator,
+    told_of_contexts,
 )
+from ansible_collections.kubeblocks.multicluster.plugins.module_utils._rules.findings import INFO, Finding
+from ansible_collections.kubeblocks.multicluster.plugins.module_utils._rules.marks import of_marks
 from ansible_collections.kubeblocks.multicluster.plugins.module_utils._rules.members import problems_of
 from ansible_collections.kubeblocks.multicluster.plugins.module_utils._runner import Call, access
 from ansible_collections.kubeblocks.multicluster.plugins.module_utils._tables import columns
@@ -42,17 +52,27 @@ def run(call: Call) -> dict[str, Any]:
         or {"error": _reason(problems[context]), "members": [], "plane": places[context]["plane"]}
         for context in places
     }
-    samples = [sample for context in places for sample in seen[context]["members"]]
-    rows = table(seen)
+    findings = _of_marks(places, seen)
+    rows = table(seen) + [str(finding) for finding in findings]
     call.show(rows)
-    return {"status_report": {"contexts": seen, "problems": _problems(seen, samples, params)}, "table": rows}
+    wrong = [str(finding) for finding in findings if finding.severity != INFO]
+    return {"status_report": {"contexts": seen, "problems": wrong + _problems(seen, params)}, "table": rows}
 
 
-def _problems(
-    seen: Mapping[str, Mapping[str, Any]], samples: Sequence[Mapping[str, Any]], params: Mapping[str, Any]
-) -> list[str]:
-    silent = [f"{context}: {entry['error']}" for context, entry in seen.items() if entry["error"]]
-    return silent + (problems_of(samples, params["replicas"]) if samples else ["no member was found"])
+def _of_marks(places: Mapping[str, Any], seen: Mapping[str, Mapping[str, Any]]) -> list[Finding]:
+    names = {context: place["name"] for context, place in places.items()}
+    control = [(context, entry) for context, entry in seen.items() if "told" in entry]
+    return [each for context, entry in control for each in of_marks(context, entry["marks"], entry["told"], names)]
+
+
+def _problems(seen: Mapping[str, Mapping[str, Any]], params: Mapping[str, Any]) -> list[str]:
+    """What is missing; contexts that are marked are not looked for."""
+    marked = [context for entry in seen.values() for context in entry.get("marked_contexts", [])]
+    away = [pod for entry in seen.values() for pod in entry.get("away", [])]
+    asked = {context: entry for context, entry in seen.items() if context not in marked}
+    silent = [f"{context}: {entry['error']}" for context, entry in asked.items() if entry["error"]]
+    samples = [sample for entry in asked.values() for sample in entry["members"]]
+    return silent + (problems_of(samples, params["replicas"], len(away)) if samples else ["no member was found"])
 
 
 def _reason(problem: Exception) -> str:
@@ -74,14 +94,19 @@ def _of_context(place: Mapping[str, Any], params: Mapping[str, Any]) -> dict[str
 
 
 def _of_operator(client: Client, params: Mapping[str, Any]) -> dict[str, Any]:
-    namespace, release = params["operator_namespace"], params["operator_release"]
-    deployment = client.get(f"/apis/apps/v1/namespaces/{namespace}/deployments/{release}")
-    ready = (deployment or {}).get("status", {}).get("readyReplicas", 0)
+    namespace = params["operator_namespace"]
+    deployments = told_of_contexts(client, namespace, params["operator_release"])
+    told = {body["metadata"]["name"]: marked_of_operator(body) for body in deployments}
+    recorded, marked = read_marks(client, namespace), standing_marks(client, namespace)
+    cluster = client.get(cluster_path(params["namespace"], params["name"]))
     return {
-        "operator_ready": bool(ready),
-        "operator_contexts": contexts_of_operator(deployment),
-        "marked_contexts": marked_of_operator(deployment),
-        "cluster_phase": _etcd.phase_of_cluster(client, params["namespace"], params["name"]),
+        "operator_ready": bool(told) and all(body["status"].get("readyReplicas") for body in deployments),
+        "operator_contexts": contexts_of_operator(deployments[0]) if deployments else [],
+        "marked_contexts": marked,
+        "away": described(cluster, params["component"]).away(marked) if cluster else [],
+        "marks": {name: recorded[name] for name in standing(recorded)},
+        "told": told,
+        "cluster_phase": _etcd.phase_of_cluster(cluster),
     }
 
 

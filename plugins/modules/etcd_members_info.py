@@ -38,6 +38,10 @@ options:
     description: Seconds between two looks.
     type: float
     default: 2.0
+  operator_namespace:
+    description: Namespace of the operator, where it is recorded which contexts are marked as unavailable.
+    type: str
+    default: kb-system
   request_timeout:
     description: Seconds that one request may take.
     type: float
@@ -73,8 +77,13 @@ phase:
   description: What KubeBlocks says of the Cluster. Empty if the control plane is not among O(contexts).
   returned: success
   type: str
+away:
+  description: Members in contexts that are marked as unavailable. They are not looked for.
+  returned: success
+  type: list
+  elements: str
 healthy:
-  description: Whether every member answers a linearizable read, with one cluster ID and one leader.
+  description: Whether every other member answers a linearizable read, with one cluster ID and one leader.
   returned: success
   type: bool
 waited:

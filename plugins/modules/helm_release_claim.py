@@ -59,9 +59,14 @@ cleared:
   type: list
   elements: str
 releases:
-  description: "The releases that exist, by name: C(status), C(revision), and C(marked_contexts) from their values."
+  description: "The releases that exist, by name: C(status), C(revision)."
   returned: success
   type: dict
+marked_contexts:
+  description: Contexts that are to stay marked as unavailable, as recorded or as the operator was told.
+  returned: success
+  type: list
+  elements: str
 """
 
 from ansible_collections.kubeblocks.multicluster.plugins.module_utils._release import SPEC, run

@@ -86,7 +86,11 @@ def operator(contexts: str, disabled: str = "") -> Stack:
     deployment = {
         "apiVersion": "apps/v1",
         "kind": "Deployment",
-        "metadata": {"namespace": "kb-system", "name": "kubeblocks"},
+        "metadata": {
+            "namespace": "kb-system",
+            "name": "kubeblocks",
+            "labels": {"app.kubernetes.io/instance": "kubeblocks"},
+        },
         "spec": {
             "replicas": 0,
             "selector": {"matchLabels": labels},
@@ -183,7 +187,10 @@ PROVOKED: dict[str, tuple[Stack, set[tuple[str, str, str]]]] = {
         {("placement.unknown", "k8s-9", FAIL)},
     ),
     "ten members": (given(replicas=10), {("placement.replicas", "placement", FAIL)}),
-    "a marked context": (operator(",".join(PLANES), "k8s-2"), {("placement.marked", "k8s-2", FAIL)}),
+    "a marked context": (
+        operator(",".join(PLANES), "k8s-2"),
+        {("placement.marked", "k8s-2", FAIL), ("mark.by_hand", "control", WARN), ("mark.standing", "k8s-2", INFO)},
+    ),
     "values that the role sets, empty": (
         given(operator_values={"multiCluster": {"contexts": "", "kubeConfig": ""}}),
         {("values.multi_cluster_set", "control plane", FAIL)},

@@ -9,7 +9,7 @@ ROOT = Path(__file__).parents[2]
 RULES = ROOT / "plugins" / "module_utils" / "_rules"
 _PREFIXES = (
     "access|address|api|certificate|chart|clock|context|crds|credential|evidence|exposure|fate|helm|identity|image|"
-    "inventory|leftovers|load_balancer|namespace|nodes|operator|placement|pod_role|reach|release|round_trip|server|storage|token|values|vantage|version"
+    "inventory|leftovers|load_balancer|mark|namespace|nodes|operator|placement|pod_role|reach|release|round_trip|server|storage|token|values|vantage|version"
 )
 FATES = {"fate.boot_id", "fate.machine_id", "fate.zone", "fate.backend"}  # named after the evidence's keys
 

@@ -22,7 +22,6 @@ from ansible_collections.kubeblocks.multicluster.plugins.module_utils._access im
     pod_rules,
     rights_of,
 )
-from ansible_collections.kubeblocks.multicluster.plugins.module_utils._operator import marked_contexts
 
 HOSTVARS: dict[str, dict[str, Any]] = {
     "control": {},
@@ -47,19 +46,6 @@ INVENTORIES: dict[str, tuple[dict[str, list[str]], list[dict[str, Any]]]] = {
     "a word for no is no": ({"data_plane": ["k8s-4"]}, [{"name": "k8s-4", "context": "k8s-4", "plane": "data"}]),
     "the control plane is no data plane": ({"control_plane": ["k8s-3"]}, [CONTROL_THREE]),
     "other groups do not count": ({"all": ["control", "k8s-1"], "control_plane": ["control"]}, [CONTROL]),
-}
-
-# Values of a release → the contexts that are marked.
-MARKED: dict[str, tuple[dict[str, Any], list[str]]] = {
-    "no values": ({}, []),
-    "no mesh of clusters": ({"multiCluster": None}, []),
-    "no mark": ({"multiCluster": {"contexts": "a,b"}}, []),
-    "an empty mark": ({"multiCluster": {"contextsDisabled": ""}}, []),
-    "a mark of nothing": ({"multiCluster": {"contextsDisabled": None}}, []),
-    "one": ({"multiCluster": {"contexts": "a,b", "contextsDisabled": "b"}}, ["b"]),
-    "two": ({"multiCluster": {"contextsDisabled": "b,a"}}, ["b", "a"]),
-    "a comma too many": ({"multiCluster": {"contextsDisabled": "b,,a,"}}, ["b", "a"]),
-    "nothing is trimmed, as the operator does not": ({"multiCluster": {"contextsDisabled": "b, a"}}, ["b", " a"]),
 }
 
 # Right → in words, what an access review asks.
@@ -101,12 +87,6 @@ def test_the_rules_of_a_known_version(version: str) -> None:
 def test_the_rules_of_another_version_are_not_guessed(version: str) -> None:
     with pytest.raises(AnsibleFilterError, match=r"set kubeblocks_version to a release of the 1\.0 line"):
         rules_of_version(version)
-
-
-@pytest.mark.parametrize("name", MARKED)
-def test_what_is_marked(name: str) -> None:
-    values, expected = MARKED[name]
-    assert marked_contexts(values) == expected
 
 
 # Rights

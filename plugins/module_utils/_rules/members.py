@@ -7,8 +7,9 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 
-def problems_of(samples: Sequence[Mapping[str, Any]], replicas: int) -> list[str]:
-    """What is missing to one etcd of ``replicas`` members; empty if nothing is.
+def problems_of(samples: Sequence[Mapping[str, Any]], replicas: int, away: int = 0) -> list[str]:
+    """What is missing to one etcd of ``replicas`` members; empty if nothing is. ``away``: how many of them are in
+    contexts that are marked as unavailable, and are not looked for.
 
     A sample: ``context``, ``pod``, ``phase`` (what the Pod says), ``cluster_id``, ``member_id``, ``leader_id``
     (0: none), ``linearizable`` (a read through this member went through the quorum), ``error``; ``members`` where the
@@ -16,8 +17,8 @@ def problems_of(samples: Sequence[Mapping[str, Any]], replicas: int) -> list[str
     """
     found = [f"{sample['context']} {sample['pod']}: {sample['phase']}" for sample in samples if sample["error"]]
     answering = [sample for sample in samples if not sample["error"]]
-    if len(samples) < replicas:
-        found.append(f"{len(samples)} of {replicas} Pods exist")
+    if len(samples) < replicas - away:
+        found.append(f"{len(samples)} of {replicas - away} Pods exist")
     found += [
         f"{sample['context']} {sample['pod']}: no linearizable read"
         for sample in answering
