@@ -24,7 +24,7 @@ from ansible_collections.kubeblocks.multicluster.plugins.module_utils._rules.fin
 from ansible_collections.kubeblocks.multicluster.plugins.module_utils._rules.identity import operator_ways
 from ansible_collections.kubeblocks.multicluster.plugins.module_utils._runner import access
 
-_SECONDS = 12.0  # for the probe to start and to answer
+_SECONDS = 20.0  # for the probe to start, which may mean an image to be pulled, and to answer
 _CONTAINER = "etcd"
 # Any answer of the API server counts, also one that wants to know who asks: the probe has no credential of its own.
 _ANSWERED = ("(Unauthorized)", "(Forbidden)")

@@ -15,13 +15,14 @@ from lab.build.crds import kubeblocks_crds
 from lab.build.images import REGISTRY
 from lab.outputs import CHARTS
 from lab.settings import Lab
+from local_etcd import LocalEtcd
 from support import Audit, kubectl, module, places
 
 CLUSTER = {"namespace": "two", "name": "two"}
 
 
-def cases(lab: Lab) -> dict[str, dict[str, Any]]:
-    """Module → options, in an order in which each finds what it stands on."""
+def cases(lab: Lab, store: LocalEtcd | None = None) -> dict[str, dict[str, Any]]:
+    """Module → options, in an order in which each finds what it stands on. ``store``: for what knows no context."""
     control = {"kubeconfig": str(lab.kubeconfig), "context": "control"}
     data = {"kubeconfig": str(lab.kubeconfig), "context": "k8s-1"}
     account = {"service_account": "default", "service_account_namespace": "two"}
@@ -41,6 +42,15 @@ def cases(lab: Lab) -> dict[str, dict[str, Any]]:
         },
         "placement_info": {"placement": ["k8s-1", "k8s-2", "k8s-3"], "replicas": 4},
         "context_health_info": {"contexts": places(lab), "databases": [CLUSTER], "window": 0.5, "samples": 2},
+        # Nothing is dead here, and there is no operator: tests/e2e/test_9_failover.py is where it writes.
+        "context_mark": {
+            **control,
+            "contexts": places(lab),
+            "operator_namespace": "two",
+            "in_cluster": "members",
+            "window": 0.5,
+            "samples": 2,
+        },
         "context_record": {**control, "namespace": "two", "contexts": places(lab)},
         "crd_bundle": {**control, "source": str(kubeblocks_crds()), "namespace": "two"},
         "helm_release_claim": {**control, "namespace": "two", "releases": ["one"]},
@@ -51,6 +61,7 @@ def cases(lab: Lab) -> dict[str, dict[str, Any]]:
         "metallb_configuration": {**data, "addresses": ["192.0.2.8/29"]},
         "endpoints_info": {"contexts": places(lab), **CLUSTER, "operator_namespace": "two"},
         "etcd_members_info": {"contexts": places(lab), **CLUSTER},
+        "etcd_sentinel": {"endpoints": [f"127.0.0.1:{port}" for port in (store.clients if store else [])]},
         "status_report": {"contexts": places(lab), **CLUSTER},
     }
 
@@ -64,8 +75,11 @@ WRITERS = (
     "etcd_cluster",
     "member_services",
 )
-# Its two bodies write where MetalLB runs: tests/e2e/test_6_clients.py.
-ELSEWHERE = "metallb_configuration"
+# Where the two bodies of a module write, if not here: it needs MetalLB, or each run writes keys of its own.
+ELSEWHERE = {
+    "metallb_configuration": "tests/e2e/test_6_clients.py",
+    "etcd_sentinel": "tests/integration/test_sentinel.py",
+}
 DATA_PLANES = ("cluster_role_replica", "member_services")
 
 
@@ -89,6 +103,17 @@ def ground(api_lab: Lab) -> Iterator[Lab]:
         kubectl(api_lab, node.name, "delete", "namespace", "two", "--wait=false")
 
 
+@pytest.fixture(scope="module")
+def store(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LocalEtcd]:
+    """An etcd of one member on this machine, behind no API server."""
+    etcd = LocalEtcd(tmp_path_factory.mktemp("store"), 1)
+    try:
+        etcd.start_members()
+        yield etcd
+    finally:
+        etcd.end()
+
+
 def comparable(result: dict[str, Any]) -> dict[str, Any]:
     """A result without what differs from call to call: time, and what only a display adds."""
     left_out = {"waited", "invocation", "warnings", "_ansible_no_log", "action"}
@@ -103,17 +128,19 @@ def comparable(result: dict[str, Any]) -> dict[str, Any]:
 
 
 @pytest.mark.parametrize("name", MODULES)
-def test_check_mode_writes_nothing_and_both_bodies_agree(ground: Lab, name: str) -> None:
-    audit = Audit(ground)
-    results = [module(ground, name, cases(ground)[name], body=body, check=True) for body in ("action", "module")]
+def test_check_mode_writes_nothing_and_both_bodies_agree(ground: Lab, store: LocalEtcd, name: str) -> None:
+    audit, revision = Audit(ground), store.revision()
+    options = cases(ground, store)[name]
+    results = [module(ground, name, options, body=body, check=True) for body in ("action", "module")]
     assert comparable(results[0]) == comparable(results[1])
     assert not results[0].get("failed"), results[0].get("msg")
     assert audit.writes() == {node.name: [] for node in ground.nodes}
+    assert store.revision() == revision
     planned = name in WRITERS and name != "member_services"  # there is no Cluster yet
-    assert results[0]["changed"] is (planned or name == ELSEWHERE)
+    assert results[0]["changed"] is (planned or name == "metallb_configuration")
 
 
-@pytest.mark.parametrize("name", [name for name in MODULES if name not in (*WRITERS, ELSEWHERE)])
+@pytest.mark.parametrize("name", [name for name in MODULES if name not in (*WRITERS, *ELSEWHERE)])
 def test_readers_agree_in_both_bodies(ground: Lab, name: str) -> None:
     results = [module(ground, name, cases(ground)[name], body=body) for body in ("action", "module")]
     assert comparable(results[0]) == comparable(results[1])
