@@ -2,7 +2,8 @@
 #: make test    everything that CI runs; its parts: lint unit sanity build lab-tests module-tests molecule e2e
 #: make cold    make test in a fresh clone with empty caches
 #: make killed  a fresh lab for each place where site is killed;   make soak  ten labs, thirty databases
-#: make bench bench-preflight bench-endpoints bench-lab    figures, on an idle machine
+#: make bench bench-preflight bench-endpoints bench-lab bench-failover    figures, on an idle machine
+#: make faults  the fault matrix: adds the rows that are missing (MORE="--only FAULT --rows N --minutes M --list")
 #: make clean   the virtual environment and what the checkout caches
 SHELL := /bin/bash
 .ONESHELL:
@@ -24,7 +25,7 @@ export ANSIBLE_CONFIG := $(ROOT)/ansible.cfg
 
 .DEFAULT_GOAL := help
 
-.PHONY: help setup demo test lint unit build lab-tests module-tests sanity molecule e2e killed soak bench bench-lab bench-preflight bench-endpoints down cold clean
+.PHONY: help setup demo test lint unit build lab-tests module-tests sanity molecule e2e killed soak bench bench-lab bench-preflight bench-endpoints bench-failover faults down cold clean
 
 help:
 	@sed -n 's/^#: //p' Makefile
@@ -67,6 +68,12 @@ bench-endpoints: setup
 
 bench-lab: setup
 	@$(BIN)/python bench/lab_up.py
+
+bench-failover: setup
+	@$(BIN)/python bench/failover.py
+
+faults: setup
+	@$(BIN)/python bench/faults.py $(MORE)
 
 down:
 	@lab down

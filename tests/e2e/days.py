@@ -1,0 +1,149 @@
+"""The day a cluster dies, on the lab of load balancers: its databases, its playbooks, what the control plane says."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+from balanced import BALANCED, PLANES, until
+from lab import faults
+from lab.build.tools import tools
+from lab.outputs import CHARTS
+from lab.settings import Lab
+from support import Played, kubectl, module, places, play
+
+# The database of the playbooks has load balancers for peers; this one finds its peers through the lab's mesh.
+PLAIN = {"namespace": "plain", "name": "plain"}
+# One member in a cluster that stays: what the operator does for it shows whether it works.
+CANARY = {"namespace": "plain", "name": "canary"}
+SHORT = {"failover_window": 6, "failover_samples": 4}
+MARKS, OPERATOR = "kubeblocks-multicluster-marks", "kb-system"
+
+
+def run(lab: Lab, playbook: str, *words: str, inventory: Any = None, **variables: Any) -> Played:
+    given = json.dumps(BALANCED | SHORT | variables)
+    return play(lab, f"playbooks/{playbook}.yml", "-e", given, *words, inventory=inventory)
+
+
+def get(lab: Lab, kind: str, name: str, namespace: str, context: str = "control") -> dict[str, Any]:
+    found: dict[str, Any] = json.loads(kubectl(lab, context, "get", kind, "-n", namespace, name, "-o", "json"))
+    return found
+
+
+def make_plain(lab: Lab) -> None:
+    """A second etcd, whose peers are ClusterIP Services that the mesh spreads."""
+    for node in lab.nodes:
+        space = {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": PLAIN["namespace"]}}
+        kubectl(lab, node.name, "apply", "-f", "-", stdin=json.dumps(space))
+    options = {"kubeconfig": str(lab.kubeconfig), "context": "control", **PLAIN, "placement": PLANES}
+    found = module(lab, "etcd_cluster", options, body="action")
+    assert not found.get("failed"), found
+    until(lambda: members(lab, PLAIN)["healthy"] and phase(lab, PLAIN) == "Running", 240)
+
+
+def make_canary(lab: Lab) -> None:
+    options = {"kubeconfig": str(lab.kubeconfig), "context": "control", **CANARY, "placement": ["k8s-1"], "replicas": 1}
+    found = module(lab, "etcd_cluster", options, body="action")
+    assert not found.get("failed"), found
+    until(lambda: phase(lab, CANARY) == "Running", 180)
+
+
+def served(lab: Lab, patience: float = 60) -> bool:
+    """Change the canary, and wait until its Pod has the change. That the operator has observed one shows nothing: its
+    controller of Clusters goes on while those that write to data planes wait for their caches."""
+    value = str(time.time_ns())
+    change = {"op": "add", "path": "/spec/componentSpecs/0/annotations", "value": {"lab.invalid/change": value}}
+    words = ("patch", "clusters.apps.kubeblocks.io", "-n", CANARY["namespace"], CANARY["name"], "--type=json", "-p")
+    kubectl(lab, "control", *words, json.dumps([change]))
+
+    def there() -> bool:
+        found = get(lab, "pod", f"{CANARY['name']}-etcd-0", CANARY["namespace"], "k8s-1")
+        return bool(found["metadata"].get("annotations", {}).get("lab.invalid/change") == value)
+
+    until(there, patience)
+    return True
+
+
+def votes(lab: Lab, database: dict[str, str]) -> bool:
+    """Whether the members are one etcd, each of them a voter that reads through the quorum."""
+    return bool(members(lab, database)["healthy"])
+
+
+def members(lab: Lab, database: dict[str, str]) -> dict[str, Any]:
+    return module(lab, "etcd_members_info", {"contexts": places(lab), **database}, body="action")
+
+
+def reads(lab: Lab, context: str, pod: str, namespace: str) -> bool:
+    """Whether a member reads through the quorum. After a cut it takes TCP a while to notice that it is mended."""
+    words = ("exec", "-n", namespace, pod, "-c", "etcd", "--", "etcdctl", "--command-timeout=2s", "get", "nothing")
+    try:
+        kubectl(lab, context, *words)
+    except AssertionError:
+        return False
+    return True
+
+
+def phase(lab: Lab, database: dict[str, str]) -> str:
+    """What KubeBlocks says of a database."""
+    status = get(lab, "clusters.apps.kubeblocks.io", database["name"], database["namespace"]).get("status", {})
+    return str(status.get("phase", ""))
+
+
+def ready(lab: Lab, database: dict[str, str]) -> int:
+    """How many members KubeBlocks counts as ready."""
+    name = f"{database['name']}-etcd"
+    status = get(lab, "instancesets.workloads.kubeblocks.io", name, database["namespace"]).get("status", {})
+    return int(status.get("readyReplicas", 0))
+
+
+def disabled(lab: Lab) -> dict[str, list[str]]:
+    """Deployment → the arguments that disable contexts."""
+    listed = json.loads(kubectl(lab, "control", "get", "deployments", "-n", OPERATOR, "-o", "json"))["items"]
+    return {
+        body["metadata"]["name"]: [word.partition("disabled=")[2] for word in args_of(body) if "disabled=" in word]
+        for body in listed
+    }
+
+
+def args_of(deployment: dict[str, Any]) -> list[str]:
+    found: list[str] = deployment["spec"]["template"]["spec"]["containers"][0].get("args", [])
+    return found
+
+
+def marks(lab: Lab) -> dict[str, Any]:
+    found: dict[str, Any] = json.loads(get(lab, "configmap", MARKS, OPERATOR)["data"]["marks"])
+    return found
+
+
+def helm(lab: Lab, *words: str) -> str:
+    """helm as a person would call it."""
+    command = [str(tools() / "helm"), "--kubeconfig", str(lab.kubeconfig), "--kube-context", "control", "-n", OPERATOR]
+    done = subprocess.run([*command, *words], capture_output=True, text=True, timeout=180, check=False)
+    assert done.returncode == 0, done.stderr
+    return done.stdout
+
+
+def helm_by_hand(lab: Lab, marked: str) -> None:
+    """Somebody upgrades the operator, with marks as it suits."""
+    words = ("upgrade", "kubeblocks", str(CHARTS / "kubeblocks"), "--reuse-values", "--no-hooks")
+    helm(lab, *words, "--set-string", f"multiCluster.contextsDisabled={marked}")
+
+
+def released(lab: Lab) -> list[str]:
+    """What the operator's release says of marks."""
+    values = json.loads(helm(lab, "get", "values", "kubeblocks", "-o", "json"))
+    return [name for name in values["multiCluster"].get("contextsDisabled", "").split(",") if name]
+
+
+@contextmanager
+def failing(lab: Lab, *broken: faults.Fault) -> Iterator[None]:
+    for fault in broken:
+        faults.fail(lab, fault, print)
+    try:
+        yield
+    finally:
+        faults.heal(lab, None, print)
