@@ -13,7 +13,12 @@ from ansible_collections.kubeblocks.multicluster.plugins.module_utils._rules.ser
 # that answers, in whatever words, from one that only accepts connections.
 SCRIPT = r"""
 limits="--dial-timeout=2s --command-timeout=2s"
-peer() { etcdctl $limits --endpoints="$2" endpoint status >/dev/null 2>&1 && echo "peer $1 yes" || echo "peer $1 no"; }
+# Where clients have no way to a member, the port of its peers still answers, in whatever words.
+talks() { exec 3<>"/dev/tcp/${1%:*}/${1##*:}" && printf 'GET /version HTTP/1.0\r\n\r\n' >&3 && read -r -n 1 <&3; }
+peer() {
+  timeout 2 bash -c "$(declare -f talks); talks ${3##*/}" >/dev/null 2>&1 &
+  etcdctl $limits --endpoints="$2" endpoint status >/dev/null 2>&1 || wait $! && echo "peer $1 yes" || echo "peer $1 no"
+}
 api() {
   case $(etcdctl $limits --endpoints="$2" --insecure-skip-tls-verify endpoint status 2>&1) in
     *"HTTP status code"*) echo "api $1 yes" ;;
@@ -32,7 +37,7 @@ while IFS=, read -r id _ name peer url learner; do
   # Who was added and never started has no name, and still counts for the quorum.
   shown=${name// /}
   echo "member ${id// /} ${shown:-unstarted-${id// /}} ${learner// /} ${peer// /}"
-  [ -z "$shown" ] || [ "$shown" = "$HOSTNAME" ] || peer "${name// /}" "${url// /}" &
+  [ -z "$shown" ] || [ "$shown" = "$HOSTNAME" ] || peer "${name// /}" "${url// /}" "${peer// /}" &
 done < <(etcdctl $limits member list --consistency=s 2>/dev/null)
 wait
 """
