@@ -105,6 +105,7 @@ def test_a_context_without_members_is_judged_by_its_api_and_never_dead() -> None
     assert judged(lasting(host=(Y, U), control=(Y, U)), has_members=False) == ALIVE
     assert judged(lasting(**SILENT), has_members=False) == API_DOWN
     assert judged(lasting(host=(N, U), control=(U, U)), has_members=False) == UNKNOWN
+    assert judged(lasting(others=N, host=(N, U)), has_members=False) == OBSERVER_ISOLATED
     assert judged(lasting(host=(N, U), control=(Y, U)), has_members=False) == UNKNOWN
 
 

@@ -72,7 +72,8 @@ def verdict_of(
     found, sentence = seen[-1], _SENTENCES[seen[-1]]
     if found == API_DOWN and not has_members:
         sentence = "its API is silent, and it holds no member that others could see"
-    if (found == DEAD or not has_members) and found != ALIVE and _vantages(context, samples[-agreeing:]) < _VANTAGES:
+    unseen = found == DEAD or (found == API_DOWN and not has_members)
+    if unseen and _vantages(context, samples[-agreeing:]) < _VANTAGES:
         found, sentence = UNKNOWN, "it is silent, but too few vantages looked to tell a dead cluster from a lost way"
     steady = agreeing >= least and lasting >= window
     # What was always well needs no streak; nor does doubt.
