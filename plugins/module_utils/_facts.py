@@ -18,11 +18,9 @@ from ansible_collections.kubeblocks.multicluster.plugins.module_utils._kube.clie
 from ansible_collections.kubeblocks.multicluster.plugins.module_utils._kube.errors import ContextError
 from ansible_collections.kubeblocks.multicluster.plugins.module_utils._kube.objects import secret_values
 from ansible_collections.kubeblocks.multicluster.plugins.module_utils._lives import of_token
-from ansible_collections.kubeblocks.multicluster.plugins.module_utils._marks import read_marks, standing
+from ansible_collections.kubeblocks.multicluster.plugins.module_utils._marks import marks_of_operator
 from ansible_collections.kubeblocks.multicluster.plugins.module_utils._operator import (
-    contexts_of_operator,
     list_releases,
-    marked_of_operator,
     told_of_contexts,
 )
 from ansible_collections.kubeblocks.multicluster.plugins.module_utils._record import control_plane_of, read_record
@@ -121,14 +119,7 @@ def _releases(client: Client, namespace: str) -> list[dict[str, Any]]:
 
 def _operator(client: Client, wanted: Wanted) -> dict[str, Any]:
     deployments = told_of_contexts(client, wanted.namespace, wanted.release)
-    told = {body["metadata"]["name"]: marked_of_operator(body) for body in deployments}
-    recorded = read_marks(client, wanted.namespace)
-    return {
-        "marked": list(dict.fromkeys([*standing(recorded), *(name for each in told.values() for name in each)])),
-        "told": told,
-        "marks": {name: recorded[name] for name in standing(recorded)},
-        "operator_contexts": contexts_of_operator(deployments[0]) if deployments else [],
-    }
+    return marks_of_operator(client, wanted.namespace, deployments)
 
 
 def _credentials(secret: Mapping[str, Any] | None) -> dict[str, Any]:

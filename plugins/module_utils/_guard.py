@@ -48,6 +48,12 @@ def write(client: Client, steps: Iterable[Change | Removal]) -> None:
             client.delete(path_of(step.found))
 
 
+def bring(client: Client, marked: Sequence[str], affected: Sequence[str]) -> None:
+    """Plan and carry out at once, where the API server knows such policies."""
+    if served(client):
+        write(client, keep(client, marked, affected))
+
+
 def _is_ours(body: Mapping[str, Any]) -> bool:
     return OWN.items() <= (body["metadata"].get("labels") or {}).items()
 

@@ -12,6 +12,7 @@ from ansible_collections.kubeblocks.multicluster.plugins.module_utils._kube.clie
 from ansible_collections.kubeblocks.multicluster.plugins.module_utils._kube.errors import Failed
 from ansible_collections.kubeblocks.multicluster.plugins.module_utils._kube.objects import path_of
 from ansible_collections.kubeblocks.multicluster.plugins.module_utils._operator import (
+    contexts_of_operator,
     marked_of_operator,
     told_of_contexts,
 )
@@ -31,20 +32,33 @@ def read_marks(client: Client, namespace: str) -> Marks:
     return _read(client, namespace)[0]
 
 
-def recorded_marks(client: Client, namespace: str) -> list[str]:
-    """The contexts that shall be marked, whatever the operator says."""
-    return standing(read_marks(client, namespace))
-
-
 def standing(marks: Marks) -> list[str]:
+    """The contexts that shall be marked, whatever the operator says."""
     return [context for context, entry in marks.items() if entry["state"] != UNMARKING]
 
 
+def taken_for_marked(marks: Marks, deployments: Sequence[Mapping[str, Any]]) -> list[str]:
+    """The contexts that are to be taken for unavailable: those that are recorded, and those that one of the operator's
+    Deployments was told of by others. What the values of its release say may be older than either."""
+    told = [context for body in deployments for context in marked_of_operator(body)]
+    return list(dict.fromkeys([*standing(marks), *told]))
+
+
 def standing_marks(client: Client, namespace: str) -> list[str]:
-    """The contexts that are to be taken for unavailable: those that are recorded, and those that the operator was told
-    of by others. What the values of its release say may be older than either."""
-    told = [context for body in told_of_contexts(client, namespace) for context in marked_of_operator(body)]
-    return list(dict.fromkeys([*recorded_marks(client, namespace), *told]))
+    """The same, asked now."""
+    return taken_for_marked(read_marks(client, namespace), told_of_contexts(client, namespace))
+
+
+def marks_of_operator(client: Client, namespace: str, deployments: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
+    """``marked``: contexts that are to be taken for unavailable; ``marks``: the record of those that stand; ``told``:
+    Deployment → contexts that it takes for unavailable; ``operator_contexts``: those that it works on."""
+    recorded = read_marks(client, namespace)
+    return {
+        "marked": taken_for_marked(recorded, deployments),
+        "marks": {name: recorded[name] for name in standing(recorded)},
+        "told": {body["metadata"]["name"]: marked_of_operator(body) for body in deployments},
+        "operator_contexts": contexts_of_operator(deployments[0]) if deployments else [],
+    }
 
 
 def write_marks(client: Client, namespace: str, marks: Marks, over: Sequence[Mapping[str, Any]] = ()) -> None:

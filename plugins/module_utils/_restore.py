@@ -65,5 +65,4 @@ def _stand_ins(scene: Scene) -> None:
 
 def _guarded(scene: Scene) -> None:
     before = scene.situation.marked
-    if _guard.served(scene.client):
-        _guard.write(scene.client, _guard.keep(scene.client, before, affected_by(scene.evidence, before)))
+    _guard.bring(scene.client, before, affected_by(scene.evidence, before))

@@ -13,7 +13,7 @@ from ansible_collections.kubeblocks.multicluster.plugins.module_utils._kube.clie
 from ansible_collections.kubeblocks.multicluster.plugins.module_utils._kube.identity import trusted_by, uid_of
 from ansible_collections.kubeblocks.multicluster.plugins.module_utils._kube.objects import secret_values
 from ansible_collections.kubeblocks.multicluster.plugins.module_utils._kube.parallel import ask_all
-from ansible_collections.kubeblocks.multicluster.plugins.module_utils._marks import Marks, read_marks, standing
+from ansible_collections.kubeblocks.multicluster.plugins.module_utils._marks import Marks, read_marks, taken_for_marked
 from ansible_collections.kubeblocks.multicluster.plugins.module_utils._operator import (
     contexts_of_operator,
     marked_of_operator,
@@ -51,8 +51,7 @@ class Situation:
     def marked(self) -> list[str]:
         """The contexts that are to be taken for marked: recorded, or told to one of the Deployments. A run that was
         killed may have told only one, and somebody's Helm may have told none what is recorded."""
-        told = [context for body in self.deployments for context in marked_of_operator(body)]
-        found = {*standing(self.marks), *told}
+        found = {*taken_for_marked(self.marks, self.deployments)}
         return [*(name for name in self.known if name in found), *sorted(found - {*self.known})]
 
     def says(self, marked: Sequence[str]) -> bool:

@@ -36,11 +36,6 @@ class Step:
     step: Change | Removal
     address: str = ""
 
-    @property
-    def name(self) -> str:
-        body = self.step.wanted if isinstance(self.step, Change) else self.step.found
-        return f"{self.context}: Service {body['metadata']['namespace']}/{body['metadata']['name']}"
-
 
 @dataclass(frozen=True)
 class StandIns:

@@ -13,16 +13,8 @@ from ansible_collections.kubeblocks.multicluster.plugins.module_utils._kube.clie
 from ansible_collections.kubeblocks.multicluster.plugins.module_utils._kube.errors import ContextError
 from ansible_collections.kubeblocks.multicluster.plugins.module_utils._kube.identity import version_of
 from ansible_collections.kubeblocks.multicluster.plugins.module_utils._kube.parallel import ask_all
-from ansible_collections.kubeblocks.multicluster.plugins.module_utils._marks import (
-    read_marks,
-    standing,
-    standing_marks,
-)
-from ansible_collections.kubeblocks.multicluster.plugins.module_utils._operator import (
-    contexts_of_operator,
-    marked_of_operator,
-    told_of_contexts,
-)
+from ansible_collections.kubeblocks.multicluster.plugins.module_utils._marks import marks_of_operator
+from ansible_collections.kubeblocks.multicluster.plugins.module_utils._operator import told_of_contexts
 from ansible_collections.kubeblocks.multicluster.plugins.module_utils._rules.findings import INFO, Finding
 from ansible_collections.kubeblocks.multicluster.plugins.module_utils._rules.marks import of_marks
 from ansible_collections.kubeblocks.multicluster.plugins.module_utils._rules.members import problems_of
@@ -96,16 +88,13 @@ def _of_context(place: Mapping[str, Any], params: Mapping[str, Any]) -> dict[str
 def _of_operator(client: Client, params: Mapping[str, Any]) -> dict[str, Any]:
     namespace = params["operator_namespace"]
     deployments = told_of_contexts(client, namespace, params["operator_release"])
-    told = {body["metadata"]["name"]: marked_of_operator(body) for body in deployments}
-    recorded, marked = read_marks(client, namespace), standing_marks(client, namespace)
+    marks = marks_of_operator(client, namespace, deployments)
+    marked = marks.pop("marked")
     cluster = client.get(cluster_path(params["namespace"], params["name"]))
-    return {
-        "operator_ready": bool(told) and all(body["status"].get("readyReplicas") for body in deployments),
-        "operator_contexts": contexts_of_operator(deployments[0]) if deployments else [],
+    return marks | {
+        "operator_ready": bool(deployments) and all(body["status"].get("readyReplicas") for body in deployments),
         "marked_contexts": marked,
         "away": described(cluster, params["component"]).away(marked) if cluster else [],
-        "marks": {name: recorded[name] for name in standing(recorded)},
-        "told": told,
         "cluster_phase": _etcd.phase_of_cluster(cluster),
     }
 

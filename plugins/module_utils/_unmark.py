@@ -22,7 +22,7 @@ from ansible_collections.kubeblocks.multicluster.plugins.module_utils._returned 
 from ansible_collections.kubeblocks.multicluster.plugins.module_utils._rules import gate
 from ansible_collections.kubeblocks.multicluster.plugins.module_utils._rules import returning as rules
 from ansible_collections.kubeblocks.multicluster.plugins.module_utils._rules.gate import Refusal
-from ansible_collections.kubeblocks.multicluster.plugins.module_utils._rules.leftovers import Leftover, leftovers
+from ansible_collections.kubeblocks.multicluster.plugins.module_utils._rules.leftovers import CLAIM, Leftover, leftovers
 from ansible_collections.kubeblocks.multicluster.plugins.module_utils._rules.views import members_of
 from ansible_collections.kubeblocks.multicluster.plugins.module_utils._runner import Call
 from ansible_collections.kubeblocks.multicluster.plugins.module_utils._samples import Scene as Vantages
@@ -103,7 +103,7 @@ def _returning(scene: Scene, context: str, lying: Sequence[Leftover], *, complet
         seen_from_inside=scene.call.check_mode or (all(inside) and 2 * len(inside) > len(scene.evidence.samples)),
         access=_access_problem(scene, context),
         leftovers=[str(each) for each in lying],
-        claims=[f"{each.namespace}/{each.name}" for each in lying if each.kind == "PersistentVolumeClaim"],
+        claims=[each.key for each in lying if each.kind == CLAIM],
         members=states,
         voters=voters,
         complete=complete,
@@ -134,9 +134,7 @@ def _carry_out(scene: Scene, way: Way, stand_ins: _standins.StandIns, lying: Lyi
     seen = await_operator(scene, scene.wanted)
     if not seen.well:
         raise Failed("\n".join([_no_progress(scene, seen), *put_back(scene)]), seconds=seen.seconds)
-    if _guard.served(scene.client):
-        guard = _guard.keep(scene.client, scene.wanted, affected_by(scene.evidence, scene.wanted))
-        _guard.write(scene.client, guard)
+    _guard.bring(scene.client, scene.wanted, affected_by(scene.evidence, scene.wanted))
     over = [{"event": "unmarked", "contexts": list(scene.leaving), "at": now(), "by": who(scene.call)}]
     kept = {name: entry for name, entry in marks.items() if name not in scene.leaving}
     write_marks(scene.client, operator.namespace, kept, over)
