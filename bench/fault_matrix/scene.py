@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import re
 import shutil
 import subprocess
@@ -28,7 +29,7 @@ from lab.settings import Lab, load
 from lab.system import run
 from support import changed_inventory, command, environment, kubectl, module, places
 
-LAB = Lab("tfau", range=5, data_planes=4)
+LAB = Lab(os.environ.get("FAULTS_LAB", "tfau"), range=int(os.environ.get("FAULTS_RANGE", "5")), data_planes=4)
 MEMBERS = 5
 SITE = {**BALANCED, "etcd_replicas": MEMBERS, "failover_samples": 5}
 TOOLS = f"{REGISTRY}/apecloud/kubeblocks-tools:1.0.2"
