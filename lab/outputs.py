@@ -9,7 +9,7 @@ import yaml
 
 from lab.build.charts import metallb_chart
 from lab.build.crds import kubeblocks_crds
-from lab.build.images import REGISTRY
+from lab.build.oci import REGISTRY
 from lab.build.programs import ETCD_VERSION
 from lab.build.tools import tools
 from lab.cluster import pki

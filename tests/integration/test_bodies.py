@@ -12,7 +12,7 @@ import pytest
 from ansible_collections.kubeblocks.multicluster.plugins.module_utils._kube.client import Access, Client
 from ansible_collections.kubeblocks.multicluster.plugins.module_utils._kube.errors import ContextError
 from lab.build.crds import kubeblocks_crds
-from lab.build.images import REGISTRY
+from lab.build.oci import REGISTRY
 from lab.outputs import CHARTS
 from lab.settings import Lab
 from local_etcd import LocalEtcd
