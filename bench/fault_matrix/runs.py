@@ -24,7 +24,6 @@ VERSIONS = {
     "etcd": ETCD_VERSION,
     "ansible-core": version("ansible-core"),
 }
-_MOST = 100_000  # writes; a long row has some thousands
 _MEMORY = ("MemTotal:", 1024 * 1024)
 
 
@@ -59,7 +58,7 @@ def fault(name: str, window: float, inventory: Path) -> Row:
     day.row = {"led": led, "observed": None, "served": None, "seconds": {}}
     writes = scene.target()
     prefix = f"fault/{time.time_ns()}/"
-    with Writer(writes, prefix, most=_MOST) as writer:
+    with Writer(writes, prefix) as writer:
         scene.until(lambda: len(writer.acknowledged) > 10, 30)
         scene.fail(*kind.breaks)
         try:

@@ -17,6 +17,7 @@ from ansible_collections.kubeblocks.multicluster.plugins.module_utils._rules.gat
     NO_SPARE_RISK,
     QUORUM_LOST,
     RISKS,
+    RUNNING_OPERATION,
     WEAK_EVIDENCE,
     Affected,
     Facts,
@@ -251,9 +252,26 @@ CASES: dict[str, tuple[dict[str, Any], Short]] = {
     "no member list": ({"databases": database("", unread=True)}, [("D3.6", B, QUORUM_LOST)]),
     "no member list elsewhere": ({"databases": database("", A, C, unread=True)}, []),
     # D3.7
-    "an operation": ({"databases": database(SAFE, **RUNNING)}, [("D3.7", B, "")]),
+    "an operation": ({"databases": database(SAFE, **RUNNING)}, [("D3.7", B, RUNNING_OPERATION)]),
+    "an operation, and its API alone is silent": (
+        {"databases": database(SAFE, **RUNNING), "verdicts": verdicts(k8s_2=API_DOWN)},
+        [("D3.7", B, RUNNING_OPERATION)],
+    ),
+    "an operation, for maintenance": (
+        {"databases": database(SAFE, **RUNNING), "verdicts": verdicts(k8s_2=ALIVE), "purpose": MAINTENANCE},
+        [("D3.7", B, "")],
+    ),
+    "an operation in a dead and a living context": (
+        {
+            "known": PLANES,
+            "wanted": (B, C),
+            "databases": database(SAFE, B, C, **RUNNING),
+            "purpose": MAINTENANCE,
+        },
+        [("D3.7", B, ""), TOO_MANY],
+    ),
     "an operation elsewhere": ({"databases": database(SAFE, A, C, **RUNNING)}, []),
-    "an operation where nobody could prove": ({"databases": database("", **RUNNING)}, [("D3.7", B, "")]),
+    "an operation where nobody could prove": ({"databases": database("", **RUNNING)}, [("D3.7", B, RUNNING_OPERATION)]),
     # D3.8
     "another is dead": ({"verdicts": verdicts(k8s_3=DEAD)}, [("D3.8", C, ALLOW_PARTIAL)]),
     "another's API is silent": ({"verdicts": verdicts(k8s_3=API_DOWN)}, [("D3.8", C, ALLOW_PARTIAL)]),
@@ -351,6 +369,12 @@ SENTENCES = {
         "This host may be cut off itself. Let a Pod of the control plane look. [D3.5]"
     ),
     "an operation": (
+        "k8s-2: database etcd/one, with members in k8s-2, runs OpsRequest etcd/restart-one. The operator takes every "
+        "write to a marked context for done, so half of this would be lost. Wait until it has ended, or cancel it. If "
+        "it waits for what is silent it never ends: see after failback what it left. "
+        "[D3.7, accept_risks: running_operation]"
+    ),
+    "an operation, for maintenance": (
         "k8s-2: database etcd/one, with members in k8s-2, runs OpsRequest etcd/restart-one. The operator takes every "
         "write to a marked context for done, so half of this would be lost. Wait until it has ended, or cancel it. "
         "[D3.7]"

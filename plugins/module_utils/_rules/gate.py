@@ -29,8 +29,19 @@ from ansible_collections.kubeblocks.multicluster.plugins.module_utils._rules.ver
 
 MAJORITY_MARKED, WEAK_EVIDENCE, NO_SPARE_RISK = "majority_marked", "weak_evidence", "no_spare"
 QUORUM_LOST, TWO_VOTERS, MULTIPLE, ALLOW_PARTIAL = "quorum_lost", "two_voters", "multiple", "allow_partial"
-RISKS = (MAJORITY_MARKED, WEAK_EVIDENCE, NO_SPARE_RISK, QUORUM_LOST, TWO_VOTERS, MULTIPLE, ALLOW_PARTIAL)
+RUNNING_OPERATION = "running_operation"
+RISKS = (
+    MAJORITY_MARKED,
+    WEAK_EVIDENCE,
+    NO_SPARE_RISK,
+    QUORUM_LOST,
+    TWO_VOTERS,
+    MULTIPLE,
+    ALLOW_PARTIAL,
+    RUNNING_OPERATION,
+)
 FAILURE, MAINTENANCE = "failure", "maintenance"
+_ENDLESS = ". If it waits for what is silent it never ends: see after failback what it left"
 _SILENT = (DEAD, API_DOWN)  # the operator does not come up while such a context is unmarked
 
 # Verdict that nobody may accept → what was seen, why it matters, what to do.
@@ -325,17 +336,20 @@ def _of_quorums(change: _Change, facts: Facts) -> list[Refusal]:
 
 
 def _of_operations(change: _Change, facts: Facts) -> list[Refusal]:
-    return [
-        Refusal(
+    """An operation that waits for silent contexts alone never ends: there a person may accept it, elsewhere nobody."""
+
+    def refusal(database: Affected, here: Sequence[str]) -> Refusal:
+        endless = all(facts.verdicts.get(context) in _SILENT for context in here)
+        return Refusal(
             "D3.7",
             here[0],
             f"database {database.name}, with members in {' and '.join(here)}, runs {some(database.operations)}",
             "the operator takes every write to a marked context for done, so half of this would be lost",
-            "Wait until it has ended, or cancel it",
+            f"Wait until it has ended, or cancel it{_ENDLESS if endless else ''}",
+            RUNNING_OPERATION if endless else "",
         )
-        for database, here in _affected(change, facts)
-        if database.operations
-    ]
+
+    return [refusal(database, here) for database, here in _affected(change, facts) if database.operations]
 
 
 def _of_silent(change: _Change, facts: Facts) -> list[Refusal]:
