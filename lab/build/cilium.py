@@ -26,6 +26,8 @@ _ETCD = {
     "cert-file": f"{_SECRETS}/tls.crt",
     "key-file": f"{_SECRETS}/tls.key",
 }
+# It keeps things in its home, and the root folder is none.
+_PASSWD = f"nobody:x:{NOBODY}::/tmp:/bin/false\n"
 
 
 def build_sources(say: Say) -> Path:
@@ -39,6 +41,7 @@ def build_sources(say: Say) -> Path:
         leave_out = shutil.ignore_patterns("tests", "complexity-tests")
         shutil.copytree(Path(found.strip()) / "bpf", folder / "bpf", ignore=leave_out, copy_function=shutil.copyfile)
         (folder / "etcd-config.yaml").write_text(json.dumps(_ETCD))
+        (folder / "passwd").write_text(_PASSWD)
 
     return build_once("sources", "cilium", _key(), make, say)
 
@@ -48,18 +51,19 @@ def _sources() -> Path:
 
 
 def _key() -> str:
-    return content_key([sources_key("cilium"), repr(_ETCD)])
+    return content_key([sources_key("cilium"), repr(_ETCD), _PASSWD])
 
 
 def _agent() -> Files:
     bpf = _sources() / "bpf"
     variant = Path("/usr/sbin/iptables").resolve().name  # the node's rules are in this one's tables
     names = [f"{family}{what}" for family in ("iptables", "ip6tables") for what in ("", "-save", "-restore")]
+    called = dict.fromkeys(names, f"/usr/sbin/{variant}") | {name: f"/usr/sbin/{name}" for name in ("ipset", "tc")}
     return {
         **busybox(),
         "bin/bash": BASH,
         **with_libraries([_CLANG, *_CALLED, *_NETWORK, *sorted(_PLUGINS.glob("*.so"))]),
-        **{f"usr/sbin/{name}": variant for name in names},
+        **{f"usr/bin/{name}": target for name, target in called.items()},
         "usr/bin/clang": str(_CLANG),
         **{str(header).lstrip("/"): header for header in sorted(_HEADERS.glob("*std*.h"))},
         **{f"usr/bin/{name}": program("cilium", name) for name in _PROGRAMS},
@@ -75,6 +79,7 @@ def _mesh_api() -> Files:
         "usr/bin/clustermesh-apiserver": program("cilium", "clustermesh-apiserver"),
         "usr/bin/etcd": program("etcd"),
         "var/lib/cilium/etcd-config.yaml": _sources() / "etcd-config.yaml",
+        "etc/passwd": _sources() / "passwd",
     }
 
 
