@@ -11,11 +11,12 @@ from pathlib import Path
 from typing import Any
 
 import days
+from ansible_collections.kubeblocks.multicluster.plugins.module_utils import _run
 from fault_matrix import scene
 from fault_matrix.kinds import BY_NAME, OBSERVER, STAYS, VICTIM, Kind
 from fault_matrix.rows import Row
 from kill import kill_tree
-from lab.cluster import machine
+from lab.cluster import cgroups, machine
 from lab.cluster.api import Api
 from lab.settings import LabError
 
@@ -147,12 +148,16 @@ def killed(day: Day) -> None:
     step = day.kind.name.partition(": ")[2]
     holders = _holders()
     process = scene.started("failover", day.inventory, failover_window=day.window)
+    steps = Steps(process.pid)
     try:
-        reached = scene.until(lambda: _reached(step, holders) or process.poll() is not None, 420, 0.01)
+        scene.until(lambda: _decides(process.pid) or process.poll() is not None, 420, 0.05)
+        reached = scene.until(
+            lambda: steps.reached(lambda: _reached(step, holders)) or process.poll() is not None, 420, 0
+        )
+        there = [name for name in _SEEN if _reached(name, holders)]
     finally:
-        kill_tree(process.pid)
+        steps.kill()
         process.communicate()
-    there = [name for name in _SEEN if _reached(name, holders)]
     day.did.append(f"killed with {', '.join(there) or 'nothing'} there" if reached else "was not killed")
     finishing = day.failover()
     recorded = scene.recorded().get(VICTIM, {}).get("state")
@@ -164,6 +169,30 @@ def killed(day: Day) -> None:
     day.change()
 
 
+class Steps:
+    """A run that is let go for a moment at a time, so that it does nothing between a look at it and its end."""
+
+    _MOMENT = 0.01  # seconds
+
+    def __init__(self, pid: int) -> None:
+        self._pid, self._name = pid, f"kubeblocks-lab/{scene.LAB.name}/steps"
+        cgroups.create(self._name)
+        for folder in cgroups.folders(self._name):
+            (folder / "cgroup.procs").write_text(str(pid))  # all that it begins follows
+
+    def reached(self, condition: Callable[[], bool]) -> bool:
+        cgroups.freeze(self._name)
+        if condition():
+            return True  # it stays as it is until it is killed
+        cgroups.thaw(self._name)
+        time.sleep(self._MOMENT)
+        return False
+
+    def kill(self) -> None:
+        kill_tree(self._pid)
+        cgroups.end(self._name)
+
+
 # Steps of marking, as they are seen from outside
 
 
@@ -172,6 +201,12 @@ def _get(context: str, path: str) -> Any:
         return Api(scene.LAB.node(context)).get(path)
     except LabError:
         return None
+
+
+def _decides(pid: int) -> bool:
+    """Whether this run has taken the Lease: from here on it writes."""
+    found = _get("control", f"/apis/coordination.k8s.io/v1/namespaces/{days.OPERATOR}/leases/{_run.LEASE}")
+    return f"/{pid}/" in str((found or {"spec": {}})["spec"].get("holderIdentity"))
 
 
 def _state() -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import re
 import shutil
 import subprocess
@@ -29,7 +30,7 @@ from lab.settings import Lab, load
 from lab.system import run
 from support import changed_inventory, command, environment, kubectl, module, places
 
-LAB = Lab("tfau", range=5, data_planes=4)
+LAB = Lab(os.environ.get("FAULTS_LAB", "tfau"), range=int(os.environ.get("FAULTS_RANGE", "5")), data_planes=4)
 MEMBERS = 5
 SITE = {**BALANCED, "etcd_replicas": MEMBERS, "failover_samples": 5}
 TOOLS = f"{REGISTRY}/apecloud/kubeblocks-tools:1.0.2"
@@ -132,8 +133,22 @@ def targets() -> list[str]:
 
 def lead_from(context: str) -> str:
     """Let a member there be the leader: whoever breaks it makes the others choose anew. The member that leads then."""
-    endpoints = ",".join(targets())
-    pod = f"etcd-etcd-{LAB.node(context).index - 1}"
+    pod, led = f"etcd-etcd-{LAB.node(context).index - 1}", ""
+
+    def leads() -> bool:
+        nonlocal led
+        if led != pod:
+            # A member that was just given back its network may not be asked, or not take the lead, for a moment.
+            with suppress(AssertionError):
+                led = _moved(",".join(targets()), pod)
+        return led == pod
+
+    until(leads, 60)
+    return led
+
+
+def _moved(endpoints: str, pod: str) -> str:
+    """Ask the leader to hand over to this member; who leads then."""
     words = ("endpoint", "status", "-w", "json")
     ids = {member["name"]: int(member["ID"]) for member in _list(endpoints, "member", "list", "-w", "json")["members"]}
     leaders = {each["Status"]["leader"] for each in _list(endpoints, *words)}
