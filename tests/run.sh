@@ -10,6 +10,7 @@ lint() {
   ruff check .
   ruff format --check .
   mypy lab tests/unit
+  mypy bench
   (cd "$tree" && mypy --config-file "$OLDPWD/pyproject.toml" -p ansible_collections.kubeblocks.multicluster.plugins)
   yamllint --strict .
   shell_syntax

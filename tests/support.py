@@ -169,7 +169,7 @@ def places(
             "context": node.name,
             "kubeconfig": (kubeconfigs or {}).get(node.name, str(lab.kubeconfig)),
             "plane": "control" if node.index == 0 else "data",
-            **({"server": servers[node.name]} if node.name in (servers or {}) else {}),
+            **({"server": servers[node.name]} if servers and node.name in servers else {}),
         }
         for node in lab.nodes
     ]

@@ -221,7 +221,7 @@ def _stand_ins() -> bool:
 
 def _told() -> bool:
     listed = (_get("control", f"/apis/apps/v1/namespaces/{days.OPERATOR}/deployments") or {}).get("items", [])
-    return bool(listed) and all(any(VICTIM in word for word in days.args_of(body)) for body in listed)
+    return bool(listed) and all(any(VICTIM in word for word in days.disabled_in(body)) for body in listed)
 
 
 def _holders() -> set[str]:

@@ -25,7 +25,8 @@ def run(lab: Lab, inventory: Path, playbook: str = SITE, **changed: Any) -> Play
 
 
 def pool_of(lab: Lab, context: str) -> str:
-    return lab.node(context).pool
+    """The addresses that a data plane of a lab with Pods has for load balancers."""
+    return str(lab.node(context).pool)
 
 
 def look(lab: Lab, **changed: Any) -> dict[str, Any]:

@@ -103,10 +103,12 @@ def ready(lab: Lab, database: dict[str, str]) -> int:
 def disabled(lab: Lab) -> dict[str, list[str]]:
     """Deployment → the arguments that disable contexts."""
     listed = json.loads(kubectl(lab, "control", "get", "deployments", "-n", OPERATOR, "-o", "json"))["items"]
-    return {
-        body["metadata"]["name"]: [word.partition("disabled=")[2] for word in args_of(body) if "disabled=" in word]
-        for body in listed
-    }
+    return {body["metadata"]["name"]: disabled_in(body) for body in listed}
+
+
+def disabled_in(deployment: dict[str, Any]) -> list[str]:
+    """The arguments of a Deployment that disable contexts; others name every context."""
+    return [word.partition("disabled=")[2] for word in args_of(deployment) if "disabled=" in word]
 
 
 def args_of(deployment: dict[str, Any]) -> list[str]:

@@ -5,6 +5,9 @@ from __future__ import annotations
 import re
 from pathlib import Path
 
+from ansible_collections.kubeblocks.multicluster.plugins.module_utils._rules.gate import RISKS
+from mutants import executed
+
 ROOT = Path(__file__).parents[2]
 RULES = ROOT / "plugins" / "module_utils" / "_rules"
 _PREFIXES = (
@@ -39,3 +42,13 @@ def test_links_between_documents_lead_somewhere() -> None:
     for path in [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *(ROOT / "docs").glob("*.md")]:
         targets = re.findall(r"\]\((?!https?:)([^)#]+)", path.read_text())
         assert [target for target in targets if not (path.parent / target).exists()] == [], path.name
+
+
+def test_the_document_of_failover_lists_every_rule_with_the_risk_that_accepts_it() -> None:
+    text = (ROOT / "docs" / "failover.md").read_text()
+    rows = re.findall(r"^\| (D\d[.\d]*) \|.*\| ([^|]+) \|$", text, re.MULTILINE)
+    listed = {(rule, how.strip("`").replace("never", "")) for rule, how in rows if rule.startswith("D3")}
+    cases = executed(str(Path(__file__).parent / "test_gate.py"), "cases").CASES
+    found = {(rule, risk) for _changed, expected in cases.values() for rule, _context, risk in expected}
+    assert listed == found | {("D3.11", ""), ("D3.12", "-")}
+    assert {risk for _rule, risk in found} - {""} == {*RISKS} - {"two_voters"}
