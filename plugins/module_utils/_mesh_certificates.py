@@ -141,7 +141,7 @@ def _keeper(call: Call) -> Client:
 def _elsewhere(call: Call, client: Client) -> Held:
     """A CA that a cluster of the mesh has already: it becomes the mesh's. Nobody may make one before all are asked."""
     params = call.params
-    places = {place["name"]: place for place in params["contexts"] if place.get("mesh", {}).get("id")}
+    places = {place["name"]: place for place in params["contexts"] if (place.get("mesh") or {}).get("id")}
 
     def ask(name: str) -> Held:
         place = places[name]

@@ -363,5 +363,4 @@ def _networks(texts: Iterable[str]) -> list[Network]:
 
 
 def _overlap(network: Network, text: str) -> bool:
-    other = ipaddress.ip_network(text, strict=False)
-    return bool(other.version == network.version and network.overlaps(other))
+    return bool(network.overlaps(ipaddress.ip_network(text, strict=False)))
