@@ -3,10 +3,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from typing import Any
 
 from ansible_collections.kubeblocks.multicluster.plugins.module_utils import _signing as signing
+from ansible_collections.kubeblocks.multicluster.plugins.module_utils._facts import is_ready
 from ansible_collections.kubeblocks.multicluster.plugins.module_utils._kube.client import Client
 from ansible_collections.kubeblocks.multicluster.plugins.module_utils._mesh_certificates import AUTHORITY, held
 from ansible_collections.kubeblocks.multicluster.plugins.module_utils._operator import list_releases, read_release
@@ -38,7 +38,7 @@ def of_cluster(client: Client) -> dict[str, Any]:
     infos = [node["status"]["nodeInfo"] for node in nodes]
     daemons = client.list("/apis/apps/v1/daemonsets", metadata_only=True)
     networks = client.list("/apis/networking.k8s.io/v1/servicecidrs")
-    ready = [node for node in nodes if _is_ready(node)]
+    ready = [node for node in nodes if is_ready(node)]
     return {
         "nodes": len(nodes),
         "node_addresses": sorted(_addresses(nodes)),
@@ -83,11 +83,6 @@ def _node_ports(client: Client) -> dict[int, str]:
         for port in body["spec"].get("ports") or []
         if port.get("nodePort")
     }
-
-
-def _is_ready(node: Mapping[str, Any]) -> bool:
-    conditions = node["status"].get("conditions") or []
-    return any(entry["type"] == "Ready" and entry["status"] == "True" for entry in conditions)
 
 
 def _addresses(nodes: list[dict[str, Any]]) -> set[str]:

@@ -32,7 +32,6 @@ SPEC: dict[str, Any] = {
     "request_timeout": {"type": "float", "default": 5.0},
     "deadline": {"type": "float", "default": 30.0},
 }
-_SILENT = "mesh.silent"
 
 
 def run(call: Call) -> dict[str, Any]:
@@ -158,7 +157,7 @@ def _ask(
 def _silent(joined: Sequence[str], seen: Mapping[str, Mapping[str, Any]], marked: Sequence[str]) -> list[Finding]:
     return [
         Finding(
-            _SILENT,
+            "mesh.silent",
             name,
             FAIL,
             f"it cannot be asked: {seen[name]['problem'].rstrip('.')}",

@@ -47,11 +47,11 @@ def require_cryptography() -> None:
         )
 
 
-def new_authority(common_name: str) -> dict[str, bytes]:
+def new_authority(common_name: str, days: int = AUTHORITY_DAYS) -> dict[str, bytes]:
     """A CA of its own: ``ca.crt`` and ``ca.key`` (PEM). RSA, which every version of certgen signs with."""
     key = rsa.generate_private_key(public_exponent=65537, key_size=2048)
     name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, common_name)])
-    builder = _builder(name, name, key.public_key(), AUTHORITY_DAYS)
+    builder = _builder(name, name, key.public_key(), days)
     builder = builder.add_extension(x509.BasicConstraints(ca=True, path_length=None), critical=True)
     builder = builder.add_extension(_usage(authority=True), critical=True)
     builder = builder.add_extension(x509.SubjectKeyIdentifier.from_public_key(key.public_key()), critical=False)

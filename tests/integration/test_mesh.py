@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import json
+import subprocess
 from collections.abc import Iterator
 from typing import Any
 
@@ -11,6 +12,8 @@ import pytest
 from cryptography import x509
 
 from ansible_collections.kubeblocks.multicluster.plugins.module_utils import _signing as signing
+from lab.build.tools import tools
+from lab.outputs import CHARTS
 from lab.settings import Lab
 from support import Audit, kubectl, module, places, uid_of_control
 
@@ -23,19 +26,24 @@ PLANES = ("control", "k8s-1", "k8s-2")
 def noded_lab(api_lab: Lab) -> Iterator[Lab]:
     """API servers alone have no kubelet that would tell of a node: each is told of one."""
     for node in api_lab.nodes:
-        body = {"apiVersion": "v1", "kind": "Node", "metadata": {"name": node.name}}
-        kubectl(api_lab, node.name, "apply", "-f", "-", stdin=json.dumps(body))
-        status = {
-            "addresses": [{"type": "InternalIP", "address": node.address}],
-            "nodeInfo": {"kernelVersion": "6.1.0", "architecture": "amd64"},
-        }
-        patch = json.dumps({"status": status})
-        kubectl(api_lab, node.name, "patch", "node", node.name, "--subresource=status", "--type=merge", "-p", patch)
+        make_node(api_lab, node.name)
         kubectl(api_lab, node.name, "create", "namespace", SPACE)
     yield api_lab
     for node in api_lab.nodes:
         kubectl(api_lab, node.name, "delete", "node", node.name)
         kubectl(api_lab, node.name, "delete", "namespace", SPACE, "--wait=true")
+
+
+def make_node(lab: Lab, context: str) -> None:
+    """One that nothing runs on."""
+    body = {"apiVersion": "v1", "kind": "Node", "metadata": {"name": context}}
+    kubectl(lab, context, "apply", "-f", "-", stdin=json.dumps(body))
+    status = {
+        "addresses": [{"type": "InternalIP", "address": lab.node(context).address}],
+        "nodeInfo": {"kernelVersion": "6.1.0", "architecture": "amd64"},
+    }
+    patch = json.dumps({"status": status})
+    kubectl(lab, context, "patch", "node", context, "--subresource=status", "--type=merge", "-p", patch)
 
 
 def meshed(lab: Lab, **changed: dict[str, Any]) -> list[dict[str, Any]]:
@@ -92,26 +100,108 @@ def test_what_is_refused_before_anything_is_written(noded_lab: Lab, case: str) -
     assert audit.writes() == {node.name: [] for node in noded_lab.nodes}
 
 
-def test_a_cluster_with_another_network(noded_lab: Lab) -> None:
+def ids(found: dict[str, Any]) -> set[str]:
+    return {finding["id"] for finding in found["findings"]}
+
+
+def test_everything_that_the_inventory_has_wrong_is_said_at_once(noded_lab: Lab) -> None:
+    wrong = meshed(
+        noded_lab,
+        control={
+            "name": "a" * 33,
+            "max_clusters": 300,
+            "node_port": 1,
+            "kube_proxy_replacement": True,
+            "pod_cidrs": ["172.16.0.0/12"],
+        },
+        k8s_1={"id": 999, "pod_cidrs": [], "service_type": "LoadBalancer", "version": "1.17.18"},
+        k8s_2={
+            "id": 999,
+            "name": "a" * 33,
+            "routing_mode": "native",
+            "mask_size": 12,
+            "version": "1.16.0",
+            "pod_cidrs": ["172.16.0.0/12"],
+        },
+    )
+    assert ids(plan(noded_lab, wrong)) == {
+        "mesh.api_server",
+        "mesh.capacity",
+        "mesh.datapath",
+        "mesh.endpoints",
+        "mesh.id",
+        "mesh.id_doubled",
+        "mesh.max_clusters",
+        "mesh.name",
+        "mesh.name_doubled",
+        "mesh.native",
+        "mesh.node_port",
+        "mesh.pod_cidr",
+        "mesh.pod_network",
+        "mesh.pod_overlap",
+        "mesh.skew",
+        "mesh.version",
+    }
+
+
+@pytest.fixture
+def unfit_lab(noded_lab: Lab) -> Iterator[Lab]:
+    """The control plane has a Cilium of another name and an old machine; k8s-1 has another network, and CAs differ."""
+    system = ("-n", "kube-system")
+    helm(noded_lab, "install", "cilium", str(CHARTS / "cilium"), *system, "--set", "cluster.name=other,cluster.id=9")
+    machine = {"status": {"nodeInfo": {"kernelVersion": "4.19.0", "architecture": "s390x"}}}
+    patch = ("patch", "node", "control", "--subresource=status", "--type=merge", "-p", json.dumps(machine))
+    kubectl(noded_lab, "control", *patch)
     labels = {"app": "calico"}
-    body = {
+    pod = {"metadata": {"labels": labels}, "spec": {"containers": [{"name": "one", "image": "lab.invalid/one:1"}]}}
+    network = {
         "apiVersion": "apps/v1",
         "kind": "DaemonSet",
         "metadata": {"namespace": SPACE, "name": "calico-node"},
-        "spec": {
-            "selector": {"matchLabels": labels},
-            "template": {
-                "metadata": {"labels": labels},
-                "spec": {"containers": [{"name": "one", "image": "lab.invalid/one:1"}]},
-            },
-        },
+        "spec": {"selector": {"matchLabels": labels}, "template": pod},
     }
-    kubectl(noded_lab, "k8s-1", "apply", "-f", "-", stdin=json.dumps(body))
-    try:
-        found = plan(noded_lab, meshed(noded_lab))
-    finally:
-        kubectl(noded_lab, "k8s-1", "delete", "daemonset", "-n", SPACE, "calico-node")
+    kubectl(noded_lab, "k8s-1", "apply", "-f", "-", stdin=json.dumps(network))
+    kubectl(noded_lab, "k8s-2", "delete", "node", "k8s-2")
+    put(noded_lab, "control", signing.new_authority("ends soon", days=30), "kube-system")
+    put(noded_lab, "k8s-1", signing.new_authority("another"), "kube-system")
+    put(noded_lab, "k8s-2", {"ca.crt": b"nothing", "ca.key": b"nothing"}, "kube-system")
+    yield noded_lab
+    helm(noded_lab, "uninstall", "cilium", *system)
+    kubectl(noded_lab, "k8s-1", "delete", "daemonset", "-n", SPACE, "calico-node")
+    for context in PLANES:
+        kubectl(noded_lab, context, "delete", "secret", *system, CA)
+        make_node(noded_lab, context)
+
+
+def helm(lab: Lab, *words: str) -> None:
+    command = [str(tools() / "helm"), "--kubeconfig", str(lab.kubeconfig), "--kube-context", "control", *words]
+    subprocess.run(command, check=True, capture_output=True, timeout=60)
+
+
+def test_everything_that_the_clusters_have_already_is_held_against_it(unfit_lab: Lab) -> None:
+    audit = Audit(unfit_lab)
+    older = {"version": "1.18.12"}
+    found = plan(unfit_lab, meshed(unfit_lab, control=older, k8s_1=older, k8s_2=older))
+    assert ids(found) == {
+        "mesh.architecture",
+        "mesh.ca",
+        "mesh.ca_differs",
+        "mesh.ca_ends",
+        "mesh.different",
+        "mesh.kernel",
+        "mesh.nodes",
+        "mesh.other_network",
+        "mesh.version_step",
+    }
+    assert "control: its Cilium has cluster-name other, and control is wanted." in found["msg"]
     assert "k8s-1: another network is installed (Calico)." in found["msg"]
+    assert audit.writes() == {node.name: [] for node in unfit_lab.nodes}
+
+
+def test_one_that_does_not_answer(noded_lab: Lab) -> None:
+    wanted = meshed(noded_lab)
+    wanted[2]["kubeconfig"] = "/nowhere/kubeconfig"
+    assert ids(plan(noded_lab, wanted)) == {"mesh.silent"}
 
 
 def test_a_cluster_that_nobody_manages_here_may_have_any(noded_lab: Lab) -> None:
@@ -129,7 +219,7 @@ def test_a_cluster_that_nobody_manages_here_may_have_any(noded_lab: Lab) -> None
         left = plan(noded_lab, meshed(noded_lab, k8s_1={"manage": False}))
     finally:
         kubectl(noded_lab, "k8s-1", "delete", "configmap", "-n", "kube-system", "cilium-config")
-    assert "k8s-1: its Cilium is no Helm release cilium in kube-system." in managed["msg"]
+    assert ids(managed) == {"mesh.foreign"}
     assert not left.get("failed"), left.get("msg")
 
 
@@ -217,9 +307,9 @@ def test_an_authority_that_a_cluster_has_is_the_meshs(clean: Lab) -> None:
     assert authority_of(clean, "k8s-1") == authority_of(clean, "control") == own
 
 
-def put(lab: Lab, context: str, authority: dict[str, bytes]) -> None:
+def put(lab: Lab, context: str, authority: dict[str, bytes], namespace: str = SPACE) -> None:
     data = {key: base64.b64encode(value).decode() for key, value in authority.items()}
-    body = {"apiVersion": "v1", "kind": "Secret", "metadata": {"namespace": SPACE, "name": CA}, "data": data}
+    body = {"apiVersion": "v1", "kind": "Secret", "metadata": {"namespace": namespace, "name": CA}, "data": data}
     kubectl(lab, context, "apply", "-f", "-", stdin=json.dumps(body))
 
 

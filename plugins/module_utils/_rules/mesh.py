@@ -76,8 +76,8 @@ def of_wishes(wishes: Iterable[Wish]) -> list[Finding]:
     return found
 
 
-def _finding(name: str, context: str, seen: str, why: str, cure: str, severity: str = FAIL) -> Finding:
-    return Finding(f"mesh.{name}", context, severity, seen, why, cure)
+def _tell(name: str, context: str, seen: str, why: str, cure: str, severity: str = FAIL) -> Finding:
+    return Finding(name, context, severity, seen, why, cure)
 
 
 # One cluster
@@ -89,7 +89,7 @@ def _of_name(wish: Wish) -> list[Finding]:
         return []
     said = f"{len(name)} characters" if len(name) > 32 else "not as Cilium takes it"
     why = "Cilium takes 1 to 32 lower-case letters, digits and '-', beginning and ending with none, and not 'default'"
-    return [_finding("name", wish.context, f"the mesh's name for it is {name!r} ({said})", why, _set("name", "one"))]
+    return [_tell("mesh.name", wish.context, f"the mesh's name for it is {name!r} ({said})", why, _set("name", "one"))]
 
 
 def _set(option: str, what: str) -> str:
@@ -101,14 +101,14 @@ def _of_id(wish: Wish) -> list[Finding]:
         return []
     why = "it is part of every identity, the chart does not check it, and the agents do not start with another"
     seen = f"the mesh's number for it is {wish.id}"
-    return [_finding("id", wish.context, seen, why, f"Set cluster_mesh_id to 1 to {wish.max_clusters}")]
+    return [_tell("mesh.id", wish.context, seen, why, f"Set cluster_mesh_id to 1 to {wish.max_clusters}")]
 
 
 def _of_max(wish: Wish) -> list[Finding]:
     if wish.max_clusters in MAX_CLUSTERS:
         return []
     seen, why = f"cluster_mesh_max_clusters is {wish.max_clusters}", "Cilium knows 255 and 511, for ever"
-    return [_finding("max_clusters", wish.context, seen, why, "Set it to 255, unless there are more clusters")]
+    return [_tell("mesh.max_clusters", wish.context, seen, why, "Set it to 255, unless there are more clusters")]
 
 
 def _of_version(wish: Wish) -> list[Finding]:
@@ -117,20 +117,20 @@ def _of_version(wish: Wish) -> list[Finding]:
     known = ", ".join(f"{major}.{minor}" for major, minor in MINORS)
     why = f"its values are known for {known}, and a release is named in whole, without a v"
     seen = f"cluster_mesh_version is {wish.version!r}"
-    return [_finding("version", wish.context, seen, why, "Name a release of one of these")]
+    return [_tell("mesh.version", wish.context, seen, why, "Name a release of one of these")]
 
 
 def _of_cidrs(wish: Wish) -> list[Finding]:
     if not wish.pod_cidrs:
         why = "Cilium's own default, 10.0.0.0/8, would be the same in every cluster"
-        return [_finding("pod_cidr", wish.context, "it has no networks for Pods", why, _set("pod_cidrs", "networks"))]
+        return [_tell("mesh.pod_cidr", wish.context, "it has no networks for Pods", why, _set("pod_cidrs", "networks"))]
     found = []
     for text in wish.pod_cidrs:
         try:
             ipaddress.ip_network(text)
         except ValueError as problem:
             seen, why = f"{text!r} is no network for Pods ({problem})", "addresses of Pods are taken from it"
-            found.append(_finding("pod_cidr", wish.context, seen, why, _set("pod_cidrs", "networks")))
+            found.append(_tell("mesh.pod_cidr", wish.context, seen, why, _set("pod_cidrs", "networks")))
     return found
 
 
@@ -140,7 +140,7 @@ def _of_mask(wish: Wish) -> list[Finding]:
         return []
     seen = f"each node takes a /{wish.mask_size} of {', '.join(wish.pod_cidrs)}"
     why = "one node would take the whole network, and the next would have no addresses"
-    return [_finding("capacity", wish.context, seen, why, "Set cluster_mesh_mask_size above the network's prefix")]
+    return [_tell("mesh.capacity", wish.context, seen, why, "Set cluster_mesh_mask_size above the network's prefix")]
 
 
 def _of_native(wish: Wish) -> list[Finding]:
@@ -154,14 +154,14 @@ def _of_native(wish: Wish) -> list[Finding]:
         return []
     seen = f"cluster_mesh_native_cidr is {wish.native_cidr!r}, and does not hold {', '.join(wish.pod_cidrs)}"
     why = "what is outside of it leaves with the node's address, and members would not know each other"
-    return [_finding("native", wish.context, seen, why, "Name a network that holds every cluster's Pods")]
+    return [_tell("mesh.native", wish.context, seen, why, "Name a network that holds every cluster's Pods")]
 
 
 def _of_port(wish: Wish) -> list[Finding]:
     if wish.service_type != NODE_PORT or wish.node_port in _NODE_PORTS:
         return []
     seen, why = f"its mesh API would be at NodePort {wish.node_port}", "API servers give ports from 30000 to 32767"
-    return [_finding("node_port", wish.context, seen, why, _set("node_port", "one"))]
+    return [_tell("mesh.node_port", wish.context, seen, why, _set("node_port", "one"))]
 
 
 def _of_endpoints(wish: Wish) -> list[Finding]:
@@ -169,7 +169,7 @@ def _of_endpoints(wish: Wish) -> list[Finding]:
         return []
     why = "the others are told of it before the load balancer is there"
     cure = "Set cluster_mesh_endpoints to the address, or the name, that the load balancer will have"
-    return [_finding("endpoints", wish.context, "its mesh API has no address yet", why, cure)]
+    return [_tell("mesh.endpoints", wish.context, "its mesh API has no address yet", why, cure)]
 
 
 def _of_proxy(wish: Wish) -> list[Finding]:
@@ -177,7 +177,7 @@ def _of_proxy(wish: Wish) -> list[Finding]:
         return []
     seen = f"Cilium replaces kube-proxy, and cluster_mesh_api_server is {wish.api_server or 'not set'}"
     why = "without a Service that works, its agents need an address of the API server that nodes can reach"
-    return [_finding("api_server", wish.context, seen, why, "Set cluster_mesh_api_server of this host to host:port")]
+    return [_tell("mesh.api_server", wish.context, seen, why, "Set cluster_mesh_api_server of this host to host:port")]
 
 
 def _is_loopback(server: str) -> bool:
@@ -208,11 +208,11 @@ def _of_doubled(joined: Sequence[Wish]) -> list[Finding]:
         both = f"{one.context} and {other.context} both"
         if one.cluster == other.cluster:
             seen, cure = f"{both} have the name {other.cluster!r}", "Rename one: cluster_mesh_name"
-            found.append(_finding("name_doubled", other.context, seen, "the mesh knows clusters by name", cure))
+            found.append(_tell("mesh.name_doubled", other.context, seen, "the mesh knows clusters by name", cure))
         if one.id == other.id:
             seen, cure = f"{both} have the number {other.id}", "Renumber one: cluster_mesh_id"
             why = "identities of both would be the same, and each refuses the other"
-            found.append(_finding("id_doubled", other.context, seen, why, cure))
+            found.append(_tell("mesh.id_doubled", other.context, seen, why, cure))
     return found
 
 
@@ -224,14 +224,14 @@ def _of_overlaps(joined: Sequence[Wish]) -> list[Finding]:
             for second in _networks(other.pod_cidrs):
                 if first.overlaps(second):
                     seen = f"Pods of {one.context} ({first}) and {other.context} ({second}) overlap"
-                    found.append(_finding("pod_overlap", other.context, seen, why, cure))
+                    found.append(_tell("mesh.pod_overlap", other.context, seen, why, cure))
     return found
 
 
 def _of_datapaths(joined: Sequence[Wish]) -> list[Finding]:
     return [
-        _finding(
-            "datapath",
+        _tell(
+            "mesh.datapath",
             wish.context,
             f"it would use {' '.join(wish.datapath)}, and {joined[0].context} {' '.join(joined[0].datapath)}",
             "nodes could not read each other's packets",
@@ -244,8 +244,8 @@ def _of_datapaths(joined: Sequence[Wish]) -> list[Finding]:
 
 def _of_equal_max(joined: Sequence[Wish]) -> list[Finding]:
     return [
-        _finding(
-            "max_clusters",
+        _tell(
+            "mesh.max_clusters",
             wish.context,
             f"cluster_mesh_max_clusters is {wish.max_clusters}, and {joined[0].max_clusters} in {joined[0].context}",
             "identities are cut into number and name at another place",
@@ -263,7 +263,7 @@ def _of_minors(joined: Sequence[Wish]) -> list[Finding]:
     apart = minors[-1][1] - minors[0][1]
     seen = f"the clusters would run Cilium {' and '.join(f'{one}.{two}' for one, two in minors)}"
     why = "upstream tests neighbours of one minor at most" if apart > 1 else "that is for the time of an upgrade"
-    return [_finding("skew", _WHERE, seen, why, "Bring cluster_mesh_version together", FAIL if apart > 1 else WARN)]
+    return [_tell("mesh.skew", _WHERE, seen, why, "Bring cluster_mesh_version together", FAIL if apart > 1 else WARN)]
 
 
 def _of_shared_ports(joined: Sequence[Wish]) -> list[Finding]:
@@ -272,8 +272,8 @@ def _of_shared_ports(joined: Sequence[Wish]) -> list[Finding]:
     if not any(wish.kube_proxy_replacement for wish in old):
         return []
     return [
-        _finding(
-            "node_port",
+        _tell(
+            "mesh.node_port",
             other.context,
             f"{one.context} and {other.context} both have NodePort {other.node_port} for their mesh API",
             "Cilium before 1.19 that replaces kube-proxy would send a peer's traffic to its own",
@@ -324,7 +324,7 @@ def of_networks(wishes: Iterable[Wish], seen: Mapping[str, Mapping[str, Any]]) -
             if taken:
                 what = f"its Pods' network {network} holds {some(taken)}"
                 why, cure = "packets for these would go to Pods", "Choose other networks: cluster_mesh_pod_cidrs"
-                found.append(_finding("pod_network", wish.context, what, why, cure))
+                found.append(_tell("mesh.pod_network", wish.context, what, why, cure))
     return found
 
 
@@ -340,14 +340,14 @@ def of_nodes(wishes: Iterable[Wish], seen: Mapping[str, Mapping[str, Any]]) -> l
                 f"it has {count} nodes, and {', '.join(wish.pod_cidrs)} has room for {room} of a /{wish.mask_size} each"
             )
             why = "nodes without a network run no Pods"
-            found.append(_finding("capacity", wish.context, what, why, "Append a network to cluster_mesh_pod_cidrs"))
+            found.append(_tell("mesh.capacity", wish.context, what, why, "Append a network to cluster_mesh_pod_cidrs"))
         if count == 0:
             why = "the others are told of its nodes' addresses"
-            found.append(_finding("nodes", wish.context, "it has no node", why, "Add a node"))
+            found.append(_tell("mesh.nodes", wish.context, "it has no node", why, "Add a node"))
         if count > 1 and wish.service_type == NODE_PORT and len(wish.endpoints) == 1:
             what = f"the others reach its mesh API at {wish.endpoints[0]} alone, and it has {count} nodes"
             cure = "Name more in cluster_mesh_endpoints, or none for all nodes"
-            found.append(_finding("endpoints", wish.context, what, "with that node the mesh is gone", cure, WARN))
+            found.append(_tell("mesh.endpoints", wish.context, what, "with that node the mesh is gone", cure, WARN))
     return found
 
 

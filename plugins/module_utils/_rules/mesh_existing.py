@@ -37,12 +37,16 @@ def of_existing(wishes: Iterable[Wish], seen: Mapping[str, Mapping[str, Any]]) -
 def of_authorities(
     wishes: Iterable[Wish], authorities: Mapping[str, Mapping[str, Any] | None], leaf_days: int | None = None
 ) -> list[Finding]:
-    """``authorities``: where the CA stands (a context, or ``kept`` for the control plane's copy) → ``problem``,
-    ``fingerprint`` and ``left`` (seconds), None where there is none. All have to be the same."""
+    """``authorities``: context → ``problem``, ``fingerprint`` and ``left`` (seconds) of its CA, None where there is
+    none. All have to be the same."""
     there = {where: entry for where, entry in authorities.items() if entry}
     found = [
-        _finding(
-            "ca", where, f"its Secret cilium-ca is of no use: {entry['problem']}", "nothing can be signed", _PUT_RIGHT
+        _tell(
+            "mesh.ca",
+            where,
+            f"its Secret cilium-ca is of no use: {entry['problem']}",
+            "nothing can be signed",
+            _PUT_RIGHT,
         )
         for where, entry in there.items()
         if entry["problem"]
@@ -56,14 +60,14 @@ def of_authorities(
             cure = (
                 "Put the same Secret cilium-ca into every cluster, by a rotation with tls.caBundle where it is in use"
             )
-            found.append(_finding("ca_differs", where, seen, why, cure))
+            found.append(_tell("mesh.ca_differs", where, seen, why, cure))
     days = (
         leaf_days if leaf_days is not None else max((MINORS[minor].leaf_days for minor in _minors(wishes)), default=0)
     )
     if sound and sound[first]["left"] < days * _DAY:
         left = max(0, int(sound[first]["left"] // _DAY))
         seen, why = f"the CA ends in {left} days", f"certificates of {days} days would outlive it"
-        found.append(_finding("ca_ends", first, seen, why, "Rotate the CA with tls.caBundle"))
+        found.append(_tell("mesh.ca_ends", first, seen, why, "Rotate the CA with tls.caBundle"))
     return found
 
 
@@ -74,8 +78,8 @@ def _minors(wishes: Iterable[Wish]) -> set[tuple[int, int]]:
     return {minor_of(wish.version) for wish in members(wishes)} & set(MINORS)
 
 
-def _finding(name: str, context: str, seen: str, why: str, cure: str) -> Finding:
-    return Finding(f"mesh.{name}", context, FAIL, seen, why, cure)
+def _tell(name: str, context: str, seen: str, why: str, cure: str) -> Finding:
+    return Finding(name, context, FAIL, seen, why, cure)
 
 
 def _of_others(wish: Wish, seen: Mapping[str, Any]) -> list[Finding]:
@@ -83,11 +87,11 @@ def _of_others(wish: Wish, seen: Mapping[str, Any]) -> list[Finding]:
     if seen.get("cni"):
         what, why = f"another network is installed ({some(seen['cni'])})", "two networks would fight for every Pod"
         cure = "Leave cluster_mesh_id at 0 for this host, or move the cluster to Cilium first"
-        found.append(_finding("other_network", wish.context, what, why, cure))
+        found.append(_tell("mesh.other_network", wish.context, what, why, cure))
     holder = (seen.get("node_ports") or {}).get(wish.node_port)
     if wish.service_type == NODE_PORT and holder and holder != "kube-system/clustermesh-apiserver":
         what, why = f"NodePort {wish.node_port} belongs to Service {holder}", "its mesh API would not be made"
-        found.append(_finding("node_port", wish.context, what, why, "Set cluster_mesh_node_port to another"))
+        found.append(_tell("mesh.node_port", wish.context, what, why, "Set cluster_mesh_node_port to another"))
     return found
 
 
@@ -101,11 +105,11 @@ def _of_cilium(wish: Wish, cilium: Mapping[str, Any] | None) -> list[Finding]:
             "Helm would not take over what is not its own",
         )
         cure = "Set cluster_mesh_manage to false and look after it yourself, or reinstall it with Helm"
-        return [_finding("foreign", wish.context, what, why, cure)]
+        return [_tell("mesh.foreign", wish.context, what, why, cure)]
     apart = differences(wish, cilium["config"])
     found = [
-        _finding(
-            "different",
+        _tell(
+            "mesh.different",
             wish.context,
             f"its Cilium has {key} {there or 'unset'}, and {wanted} is wanted",
             "Pods that run would lose their identities or addresses",
@@ -143,7 +147,7 @@ def _of_step(wish: Wish, there: str) -> list[Finding]:
         return []
     what = f"it runs Cilium {there}, and {wish.version} is wanted"
     why = "downgrades are not supported" if step < 1 else "Cilium is upgraded by one minor at a time"
-    return [_finding("version_step", wish.context, what, why, "Set cluster_mesh_version to a release on the way")]
+    return [_tell("mesh.version_step", wish.context, what, why, "Set cluster_mesh_version to a release on the way")]
 
 
 def _patch(version: str) -> tuple[int, ...]:
@@ -157,8 +161,8 @@ def _of_machines(wish: Wish, seen: Mapping[str, Any]) -> list[Finding]:
         number = tuple(int(part) for part in re.findall(r"\d+", kernel)[:2])
         if number < _OLDEST_KERNEL and ".el8" not in kernel:
             what, cure = f"a node has kernel {kernel}", "Bring it to 5.10 or newer"
-            found.append(_finding("kernel", wish.context, what, why, cure))
+            found.append(_tell("mesh.kernel", wish.context, what, why, cure))
     for architecture in sorted(set(seen.get("architectures") or ()) - set(_ARCHITECTURES)):
         what, cure = f"a node is of architecture {architecture}", "Take nodes of amd64 or arm64"
-        found.append(_finding("architecture", wish.context, what, why, cure))
+        found.append(_tell("mesh.architecture", wish.context, what, why, cure))
     return found
