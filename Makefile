@@ -1,5 +1,5 @@
 #: make demo    etcd over three clusters before your eyes; make down takes the clusters away
-#: make test    everything that CI runs; its parts: lint unit sanity build lab-tests module-tests molecule e2e
+#: make test    everything that CI runs; its parts: lint unit sanity build lab-tests mesh module-tests molecule e2e
 #: make cold    make test in a fresh clone with empty caches
 #: make killed  a fresh lab for each place where site is killed;   make soak  ten labs, thirty databases
 #: make bench bench-preflight bench-endpoints bench-lab bench-failover    figures, on an idle machine
@@ -25,7 +25,7 @@ export ANSIBLE_CONFIG := $(ROOT)/ansible.cfg
 
 .DEFAULT_GOAL := help
 
-.PHONY: help setup demo test lint unit build lab-tests module-tests sanity molecule e2e killed soak bench bench-lab bench-preflight bench-endpoints bench-failover faults down cold clean
+.PHONY: help setup demo test lint unit build lab-tests mesh module-tests sanity molecule e2e killed soak bench bench-lab bench-preflight bench-endpoints bench-failover faults down cold clean
 
 help:
 	@sed -n 's/^#: //p' Makefile
@@ -45,7 +45,7 @@ demo: setup
 test: setup
 	@bash tests/run.sh
 
-lint unit lab-tests module-tests sanity molecule e2e: setup
+lint unit lab-tests mesh module-tests sanity molecule e2e: setup
 	@bash tests/run.sh $@
 
 build: setup

@@ -14,7 +14,7 @@ from lab import faults, lifecycle, status
 from lab.build.everything import build_everything
 from lab.build.store import Say
 from lab.build.tools import tools
-from lab.settings import MAX_DATA_PLANES, Lab, LabError, load
+from lab.settings import CILIUM, MAX_DATA_PLANES, ROUTES, Lab, LabError, load
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -41,12 +41,16 @@ def _parser() -> argparse.ArgumentParser:
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
 
     command = commands.add_parser("build", help="compile programs, generate CRDs, write images (cached by content)")
-    command.set_defaults(run=lambda _options, say: build_everything(say))
+    command.add_argument("--network", choices=(ROUTES, CILIUM), default=ROUTES, help="what this network needs besides")
+    command.set_defaults(run=lambda options, say: build_everything(say, options.network))
 
     command = commands.add_parser("up", help="bring the clusters up; running it twice changes nothing")
     command.add_argument("--data-planes", type=int, default=3, metavar="N", help="how many besides the control plane")
     command.add_argument("--profile", choices=tuple(MAX_DATA_PLANES), default="pods", help="pods: with a node each")
     command.add_argument("--range", type=int, default=0, metavar="R", help="address range, 0 to 6, one for each lab")
+    command.add_argument(
+        "--network", choices=(ROUTES, CILIUM), default=ROUTES, help="plain routes, or none: site.yml installs Cilium"
+    )
     command.add_argument(
         "--shared-identity", action="store_true", help="let the nodes share machine ID, boot ID and zone"
     )
@@ -82,7 +86,8 @@ def _lab(options: argparse.Namespace) -> Lab:
 
 
 def _up(options: argparse.Namespace, say: Say) -> None:
-    lab = Lab(options.name, options.range, options.data_planes, options.profile, not options.shared_identity)
+    own, network = not options.shared_identity, options.network
+    lab = Lab(options.name, options.range, options.data_planes, options.profile, own, network)
     lifecycle.up(lab, say)
     say(f"inventory: {lab.inventory}")
     say(f"kubeconfig: {lab.kubeconfig}")

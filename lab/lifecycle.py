@@ -17,7 +17,7 @@ from lab.build.store import Say
 from lab.cluster import cgroups, machine, network, pki
 from lab.cluster.processes import Process
 from lab.cluster.supervisor import Supervisor
-from lab.settings import STATE_ROOT, Lab, LabError, all_labs, load
+from lab.settings import ROUTES, STATE_ROOT, Lab, LabError, all_labs, load
 from lab.system import raise_limits, require_root
 
 
@@ -34,7 +34,7 @@ def locked(name: str) -> Iterator[None]:
 def up(lab: Lab, say: Say) -> bool:
     """Bring the lab up; whether anything had to be started. Returns when every cluster is ready."""
     require_root()
-    build_everything(say)
+    build_everything(say, lab.network)
     for setting in raise_limits():
         say(f"kernel limit raised: {setting}")
     with locked(lab.name):
@@ -46,7 +46,7 @@ def up(lab: Lab, say: Say) -> bool:
         for node in lab.nodes:
             network.connect(node, lab.nodes, lab.bridge, lab.host_address)
         started = [machine.start(node) for node in lab.nodes]
-        if lab.profile == "pods":
+        if lab.profile == "pods" and lab.network == ROUTES:
             started.append(_start_mesh(lab))
         faults.enforce(lab)
         outputs.write(lab)
@@ -60,8 +60,9 @@ def _require_room(lab: Lab) -> None:
     existing = load(lab.name)
     if existing is not None and replace(existing, data_planes=lab.data_planes) != lab:
         raise LabError(
-            f"lab {lab.name!r} exists with range {existing.range}, profile {existing.profile!r} and "
-            f"own identities {existing.own_identity}: run lab --name {lab.name} down first"
+            f"lab {lab.name!r} exists with range {existing.range}, profile {existing.profile!r}, "
+            f"network {existing.network!r} and own identities {existing.own_identity}: "
+            f"run lab --name {lab.name} down first"
         )
     if existing is not None and existing.data_planes > lab.data_planes:
         raise LabError(

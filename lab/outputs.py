@@ -9,11 +9,11 @@ import yaml
 
 from lab.build.charts import metallb_chart
 from lab.build.crds import kubeblocks_crds
-from lab.build.images import REGISTRY
+from lab.build.oci import REGISTRY
 from lab.build.programs import ETCD_VERSION
 from lab.build.tools import tools
 from lab.cluster import pki
-from lab.settings import CONTROL, Lab, Node, write_atomically
+from lab.settings import API_PORT, CILIUM, CONTROL, Lab, Node, write_atomically
 
 CHARTS = Path(__file__).parent / "charts"
 
@@ -27,7 +27,7 @@ def write(lab: Lab) -> None:
     (lab.inventory / "group_vars" / "all").mkdir(parents=True, exist_ok=True)
     control, *planes = lab.nodes
     hosts = {
-        "control_plane": {"hosts": {control.name: None}},
+        "control_plane": {"hosts": {control.name: _mesh(control) if lab.network == CILIUM else None}},
         "data_plane": {"hosts": {node.name: _host_variables(node) for node in planes}},
     }
     _write_yaml(lab, "hosts.yml", hosts)
@@ -40,7 +40,21 @@ def _write_yaml(lab: Lab, name: str, content: object) -> None:
 
 
 def _host_variables(node: Node) -> dict[str, object] | None:
-    return {"lab_pool": [node.pool]} if node.pool else None
+    found: dict[str, object] = {"lab_pool": [node.pool]} if node.pool else {}
+    return {**found, **(_mesh(node) if node.network == CILIUM else {})} or None
+
+
+def _mesh(node: Node) -> dict[str, object]:
+    """What a user would write for a host, and beside it what differs where a node is no machine of its own."""
+    return {
+        "cluster_mesh_id": node.index + 1,
+        "cluster_mesh_pod_cidrs": [node.pod_network],
+        "cluster_mesh_api_server": f"{node.address}:{API_PORT}",
+        "cluster_mesh_values": {
+            "cni": {"binPath": str(node.cni_programs), "confPath": str(node.cni_configuration)},
+            "securityContext": {"privileged": True},
+        },
+    }
 
 
 def _connection() -> dict[str, object]:
@@ -61,4 +75,8 @@ def _variables(lab: Lab) -> dict[str, object]:
         "kubeblocks_crds": str(kubeblocks_crds()),
         "kubeblocks_image_registry": REGISTRY,
         "etcd_version": ETCD_VERSION,
+        "cluster_mesh_chart_ref": str(CHARTS / "cilium"),
+        # The image of Cilium's own signer is not to be had, and the lab's images have no digests of the chart's.
+        "cluster_mesh_certificates": "managed",
+        "cluster_mesh_image_digests": False,
     }

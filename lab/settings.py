@@ -15,6 +15,8 @@ API_PORT = 6443
 # Profile → how many data planes it can have; each Pod and Service network of a lab has its place in the lab's range.
 MAX_DATA_PLANES = {"pods": 14, "api": 14, "servers": 20}
 MAX_RANGE = 6
+# What joins the clusters: plain routes with a stand-in for global Services, or real Cilium, which site.yml installs.
+ROUTES, CILIUM = "routes", "cilium"
 STATE_ROOT = Path("/var/lib/kubeblocks-lab")
 
 
@@ -42,6 +44,7 @@ class Node:
     index: int
     profile: str
     own_identity: bool
+    network: str = ROUTES
 
     @property
     def name(self) -> str:
@@ -107,6 +110,15 @@ class Node:
         return self.data / "volumes"
 
     @property
+    def cni_programs(self) -> Path:
+        """Where the node's containerd finds CNI plugins: Cilium puts its own there."""
+        return self.folder / "cni" if self.network == CILIUM else Path("/usr/lib/cni")
+
+    @property
+    def cni_configuration(self) -> Path:
+        return self.folder / "etc" / "cni"
+
+    @property
     def cgroup(self) -> str:
         return f"kubeblocks-lab/{self.lab}/{self.name}"
 
@@ -124,6 +136,7 @@ class Lab:
     data_planes: int = 3
     profile: str = "pods"
     own_identity: bool = True
+    network: str = ROUTES
 
     def __post_init__(self) -> None:
         problems = []
@@ -136,13 +149,18 @@ class Lab:
             problems.append(f"{self.data_planes} data planes: use 1 to {most}")
         if self.profile not in MAX_DATA_PLANES:
             problems.append(f"profile {self.profile!r}: use {' or '.join(MAX_DATA_PLANES)}")
+        if self.network not in (ROUTES, CILIUM):
+            problems.append(f"network {self.network!r}: use {ROUTES} or {CILIUM}")
+        if self.network == CILIUM and self.profile != "pods":
+            problems.append(f"network {CILIUM} joins Pods: use the profile pods")
         if problems:
             raise LabError("cannot describe the lab: " + "; ".join(problems))
 
     @cached_property
     def nodes(self) -> tuple[Node, ...]:
         return tuple(
-            Node(self.name, self.range, index, self.profile, self.own_identity) for index in range(self.data_planes + 1)
+            Node(self.name, self.range, index, self.profile, self.own_identity, self.network)
+            for index in range(self.data_planes + 1)
         )
 
     def node(self, context: str) -> Node:

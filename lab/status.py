@@ -11,7 +11,7 @@ from lab import faults, lifecycle
 from lab.cluster import cgroups, machine
 from lab.cluster.api import Api
 from lab.cluster.supervisor import Supervisor
-from lab.settings import Lab, Node
+from lab.settings import ROUTES, Lab, Node
 from lab.system import run
 
 
@@ -24,7 +24,7 @@ def gather(lab: Lab) -> dict[str, Any]:
         "range": lab.range,
         "profile": lab.profile,
         "contexts": seen,
-        "mesh": _states(mesh) if lab.profile == "pods" else {},
+        "mesh": _states(mesh) if lab.profile == "pods" and lab.network == ROUTES else {},
         "observer": [str(fault) for fault in faults.of(lab, faults.OBSERVER)],
     }
 

@@ -10,7 +10,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
-from lab.settings import LabError
+from lab.settings import CILIUM, ROUTES, LabError
 
 GO_AT_LEAST = (1, 25)
 
@@ -31,6 +31,8 @@ PACKAGES = {
     "runc": "/usr/sbin/runc",
     "util-linux": "/usr/bin/unshare",
 }
+# Besides, for a lab with Cilium, whose agent compiles its BPF programs and calls these.
+CILIUM_PACKAGES = {"clang-19": "/usr/bin/clang-19", "ipset": "/usr/sbin/ipset"}
 # Debian asks this program before it starts the service of a package.
 POLICY = Path("/usr/sbin/policy-rc.d")
 
@@ -94,13 +96,14 @@ def cgroup_hierarchies() -> dict[str, Path]:
     return found
 
 
-def missing_packages() -> list[str]:
-    return [name for name, proof in sorted(PACKAGES.items()) if not Path(proof).exists()]
+def missing_packages(network: str) -> list[str]:
+    wanted = PACKAGES | (CILIUM_PACKAGES if network == CILIUM else {})
+    return [name for name, proof in sorted(wanted.items()) if not Path(proof).exists()]
 
 
-def install_packages() -> list[str]:
-    """Install what is missing of PACKAGES; the names that were installed."""
-    missing = missing_packages()
+def install_packages(network: str = ROUTES) -> list[str]:
+    """Install what a lab with this network lacks of Debian's packages; the names that were installed."""
+    missing = missing_packages(network)
     if not missing:
         return []
     require_root()
@@ -111,7 +114,7 @@ def install_packages() -> list[str]:
     command = ["apt-get", "install", "-y", "--no-install-recommends", *missing]
     with no_services_started():
         run(command, what=f"install {', '.join(missing)}", env=dict(env, RUNLEVEL="1"))
-    still = missing_packages()
+    still = missing_packages(network)
     if still:
         raise LabError(f"apt-get ended well, yet these are still missing: {', '.join(still)}")
     return missing

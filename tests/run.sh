@@ -29,6 +29,8 @@ lab-tests() { pytest -q tests/lab; }
 module-tests() { pytest -q tests/integration; }
 molecule() { bash tests/molecule.sh; }
 e2e() { pytest -q tests/e2e; }
+# Real Cilium: built for this alone, and its lab is one without a network.
+mesh() { lab build --network cilium && pytest -q tests/e2e/test_mesh.py; }
 # The same in two halves: tests that share one lab, and tests that make a lab of their own.
 e2e-shared() { pytest -q tests/e2e/test_[1-47]_*.py; }
 e2e-alone() { pytest -q tests/e2e/test_[05689]_*.py; }
@@ -53,7 +55,7 @@ together() {
 }
 
 stages=("$@")
-[ ${#stages[@]} -gt 0 ] || stages=(lint unit sanity build lab-tests molecule+module-tests e2e-alone+e2e-shared)
+[ ${#stages[@]} -gt 0 ] || stages=(lint unit sanity build lab-tests+mesh molecule+module-tests e2e-alone+e2e-shared)
 for stage in "${stages[@]}"; do
   echo "=== $stage"
   started=$SECONDS

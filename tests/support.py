@@ -95,6 +95,11 @@ def module(lab: Lab, name: str, arguments: dict[str, Any], *, body: str, check: 
     return result
 
 
+def uid_of_control(lab: Lab) -> str:
+    """What a control plane is known by."""
+    return kubectl(lab, "control", "get", "namespace", "kube-system", "-o", "jsonpath={.metadata.uid}")
+
+
 def kubectl(lab: Lab, context: str, *words: str, stdin: str | None = None) -> str:
     done = subprocess.run(
         [str(tools() / "kubectl"), "--kubeconfig", str(lab.kubeconfig), "--context", context, *words],

@@ -21,7 +21,8 @@ from clients import etcdctl
 from fault_matrix import ROOT
 from fault_matrix.kinds import STAYS
 from lab import faults, lifecycle
-from lab.build.images import REGISTRY, archives
+from lab.build.images import archives
+from lab.build.oci import REGISTRY
 from lab.cluster import machine
 from lab.cluster.api import Api
 from lab.cluster.processes import containerd_socket

@@ -8,7 +8,7 @@ from functools import cache
 from pathlib import Path
 
 from lab.build.store import Say, build_once, content_key, stored
-from lab.settings import LabError
+from lab.settings import CILIUM, LabError
 from lab.system import require_go, run
 
 MODULES = Path(__file__).parent.parent / "go"
@@ -16,17 +16,23 @@ KUBERNETES_VERSION = "1.34.4"
 KUBEBLOCKS_VERSION = "1.0.2"
 ETCD_VERSION = "3.6.5"
 METALLB_VERSION = "0.16.1"
+CILIUM_VERSION = "1.19.6"
 
 _VERSION_PACKAGE = "k8s.io/component-base/version"
 
 
 @dataclass(frozen=True)
 class Module:
-    """A Go module below ``lab/go``: program name → package, and flags for the linker."""
+    """A Go module below ``lab/go``: program name → package, flags for the linker, build tags.
+
+    ``network``: built only for labs with this network.
+    """
 
     name: str
     programs: dict[str, str] = field(default_factory=dict)
     variables: dict[str, str] = field(default_factory=dict)
+    tags: tuple[str, ...] = field(default=(), repr=False)  # in the key by themselves, where there are any
+    network: str = field(default="", repr=False)
 
 
 ALL = {
@@ -52,6 +58,25 @@ ALL = {
             },
         ),
         Module("metallb", {program: f"go.universe.tf/metallb/{program}" for program in ("controller", "speaker")}),
+        Module(
+            "cilium",
+            {
+                program: f"github.com/cilium/cilium/{package}"
+                for program, package in {
+                    "cilium-agent": "daemon",
+                    "cilium-dbg": "cilium-dbg",
+                    "cilium-health": "cilium-health",
+                    "cilium-health-responder": "cilium-health/responder",
+                    "cilium-cni": "plugins/cilium-cni",
+                    "cilium-operator-generic": "operator",
+                    "clustermesh-apiserver": "clustermesh-apiserver",
+                }.items()
+            },
+            # Version, commit and date: with fewer fields the programs say that they are of no version.
+            {"github.com/cilium/cilium/pkg/version.ciliumVersion": f"{CILIUM_VERSION} lab 1970-01-01T00:00:00+00:00"},
+            tags=("osusergo", "ipam_provider_operator"),
+            network=CILIUM,
+        ),
         Module(
             "kubernetes",
             {"kubernetes": "."},
@@ -79,9 +104,10 @@ def build(module: Module, say: Say) -> Path:
     def make(folder: Path) -> None:
         require_go()
         download(module)
-        flags = " ".join(["-s", "-w", *(f"-X {name}={value}" for name, value in module.variables.items())])
+        flags = " ".join(["-s", "-w", *(f"-X '{name}={value}'" for name, value in module.variables.items())])
         for name, package in module.programs.items():
-            command = ["go", "build", "-trimpath", "-ldflags", flags, "-o", str(folder / name), package]
+            command = ["go", "build", "-trimpath", "-tags", ",".join(module.tags), "-ldflags", flags]
+            command += ["-o", str(folder / name), package]
             run(command, what=f"compile {name} ({package})", cwd=MODULES / module.name, env=go_environment())
 
     return build_once("programs", module.name, _key(module), make, say)
@@ -116,4 +142,4 @@ def sources_key(module_name: str) -> str:
 
 
 def _key(module: Module) -> str:
-    return content_key([sources_key(module.name), repr(module)])
+    return content_key([sources_key(module.name), repr(module), *module.tags])

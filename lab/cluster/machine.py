@@ -14,8 +14,8 @@ from lab.cluster import cgroups, pki
 from lab.cluster.api import Api
 from lab.cluster.processes import STORAGE_CLASS, containerd_socket, files, processes
 from lab.cluster.supervisor import Supervisor
-from lab.settings import LabError, Node, write_atomically
-from lab.system import run
+from lab.settings import CILIUM, LabError, Node, write_atomically
+from lab.system import cgroup_hierarchies, run
 
 _PATIENCE = 180.0
 _HOST_FOLDERS = ("/var/lib/kubelet", "/var/log/pods", "/var/log/containers", "/run/netns")
@@ -41,8 +41,27 @@ def start(node: Node) -> bool:
         path.parent.mkdir(parents=True, exist_ok=True)
         write_atomically(path, text)
     cgroups.create(node.cgroup)
-    watcher.start(processes(node), _mounts(node), {"HOME": "/root"})
+    watcher.start(processes(node), _mounts(node), {"HOME": "/root"}, _prepare(node))
     return True
+
+
+def _prepare(node: Node) -> list[str]:
+    """What Cilium's agent expects of a node: its run folder, a BPF file system and cgroup2, each the node's own."""
+    if node.network != CILIUM:
+        return []
+    for folder in (node.cni_programs, node.cni_configuration):
+        folder.mkdir(parents=True, exist_ok=True)
+    loopback = node.cni_programs / "loopback"
+    if not loopback.exists():
+        loopback.symlink_to("/usr/lib/cni/loopback")
+    Path("/run/cilium").mkdir(exist_ok=True)
+    unified = cgroup_hierarchies()["unified"] / node.cgroup
+    return [
+        "mount -t tmpfs -o mode=0755 cilium /run/cilium",
+        "mkdir /run/cilium/cgroupv2",
+        f"mount --bind {unified} /run/cilium/cgroupv2",
+        "mount -t bpf bpf /sys/fs/bpf",
+    ]
 
 
 def _mounts(node: Node) -> dict[Path, Path]:
@@ -106,7 +125,7 @@ def furnish(node: Node, api: Api) -> None:
 
 
 def node_is_ready(node: Node, api: Api) -> bool:
-    """The API server answers and, in the ``pods`` profile, its one node is Ready."""
+    """The API server answers and, in the ``pods`` profile, its one node is Ready; without a network, it is there."""
     if not api.ready():
         return False
     if node.profile != "pods":
@@ -115,6 +134,8 @@ def node_is_ready(node: Node, api: Api) -> bool:
         found = api.get(f"/api/v1/nodes/{node.name}")
     except LabError:
         return False
+    if node.network == CILIUM:
+        return found is not None  # it gets Ready when site.yml has installed Cilium
     conditions = found["status"].get("conditions", []) if found else []
     return any(condition["type"] == "Ready" and condition["status"] == "True" for condition in conditions)
 
@@ -153,7 +174,7 @@ def import_images(node: Node) -> None:
         return
     marks = node.data / "images"
     marks.mkdir(exist_ok=True)
-    for archive in archives():
+    for archive in archives(node.network):
         mark = marks / archive.parent.name
         if mark.exists():
             continue

@@ -6,7 +6,7 @@ import json
 from collections.abc import Iterable
 from pathlib import Path
 
-from lab.settings import STATE_ROOT, Lab, Node, all_labs
+from lab.settings import ROUTES, STATE_ROOT, Lab, Node, all_labs
 from lab.system import run
 
 UPLINK = "uplink"  # the node's own end of the cable
@@ -51,14 +51,14 @@ def create_namespace(namespace: str, cable: str, bridge: str, address: str) -> N
 
 
 def connect(node: Node, peers: Iterable[Node], bridge: str, host_address: str) -> None:
-    """Cable a node and tell it where the other nodes' pods live."""
+    """Cable a node, and tell it where the other nodes' pods live unless Cilium does."""
     create_namespace(node.namespace, node.uplink, bridge, node.address)
     settings = ["net.ipv4.ip_forward=1", "net.ipv4.conf.all.rp_filter=0", "net.ipv4.conf.default.rp_filter=0"]
     command = ["ip", "netns", "exec", node.namespace, "sysctl", "-q", "-w", *settings]
     run(command, what=f"set up routing in {node.namespace}")
     ip("route", "replace", "default", "via", host_address, namespace=node.namespace)
     for peer in peers:
-        if peer != node:
+        if peer != node and node.network == ROUTES:
             ip("route", "replace", peer.pod_network, "via", peer.address, namespace=node.namespace)
 
 

@@ -7,9 +7,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from lab.build.images import REGISTRY
+from lab.build.oci import REGISTRY
 from lab.build.programs import program
-from lab.settings import API_PORT, Node
+from lab.settings import API_PORT, ROUTES, Node
 
 STORAGE_CLASS = "local-path"
 DELAY_QUEUE = 1
@@ -43,7 +43,6 @@ def files(node: Node) -> dict[Path, str]:
     if node.profile == "pods":
         found |= {
             etc / "containerd.toml": _containerd(node),
-            etc / "cni" / "10-pods.conflist": json.dumps(_cni(node), indent=1),
             etc / "kubelet.yaml": json.dumps(_kubelet(node), indent=1),
             etc / "kube-proxy.yaml": json.dumps(_proxy_settings(node), indent=1),
             etc / "resolv.conf": "",
@@ -51,6 +50,8 @@ def files(node: Node) -> dict[Path, str]:
             etc / "provisioner.json": json.dumps(_paths(node)),
             etc / "helper-pod.yaml": json.dumps(HELPER_POD),
         }
+    if node.profile == "pods" and node.network == ROUTES:
+        found[node.cni_configuration / "10-pods.conflist"] = json.dumps(_cni(node), indent=1)
     return found
 
 
@@ -234,8 +235,8 @@ address = "{containerd_socket(node)}"
 sandbox_image = "{REGISTRY}/lab/pause:1"
 restrict_oom_score_adj = true
 [{cri}.cni]
-bin_dir = "/usr/lib/cni"
-conf_dir = "{node.folder}/etc/cni"
+bin_dir = "{node.cni_programs}"
+conf_dir = "{node.cni_configuration}"
 [{cri}.containerd.runtimes.runc]
 runtime_type = "io.containerd.runc.v2"
 [{cri}.containerd.runtimes.runc.options]

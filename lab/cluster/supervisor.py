@@ -9,7 +9,7 @@ import subprocess
 import sys
 import time
 import xmlrpc.client
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -31,12 +31,21 @@ class Supervisor:
         self.cgroup = cgroup
         self.socket = folder / "run" / "supervisor.sock"
 
-    def start(self, processes: Iterable[Process], mounts: Mapping[Path, Path], environment: Mapping[str, str]) -> None:
-        """Write the configuration and start, detached, in the node's cgroup, network and mounts."""
+    def start(
+        self,
+        processes: Iterable[Process],
+        mounts: Mapping[Path, Path],
+        environment: Mapping[str, str],
+        prepare: Sequence[str] = (),
+    ) -> None:
+        """Write the configuration and start, detached, in the node's cgroup, network and mounts.
+
+        ``prepare``: shell lines that run in the node's own view of mounts, after them.
+        """
         for name in ("run", "logs", "etc"):
             (self.folder / name).mkdir(parents=True, exist_ok=True)
         write_atomically(self.folder / "etc" / "supervisord.conf", _configuration(self.folder, processes))
-        write_atomically(self.folder / "etc" / "init.sh", _init(self.folder, mounts))
+        write_atomically(self.folder / "etc" / "init.sh", _init(self.folder, mounts, prepare))
         system = f"{self.cgroup}/system"
         cgroups.create(system)
         join = "".join(f"echo $$ > {shlex.quote(str(path))}/cgroup.procs\n" for path in cgroups.folders(system))
@@ -115,8 +124,10 @@ stdout_logfile_backups=1
     return text
 
 
-def _init(folder: Path, mounts: Mapping[Path, Path]) -> str:
+def _init(folder: Path, mounts: Mapping[Path, Path], prepare: Sequence[str]) -> str:
     """The first script of a node: mounts that nobody else sees and that end with the node's last process."""
     lines = ["set -e", "mount --make-rshared /", "mount -t tmpfs -o mode=0755 netns /run/netns"]
     lines += [f"mount --bind {source} {target}" for target, source in mounts.items()]
-    return "\n".join([*lines, f"exec {_SUPERVISORD} --nodaemon --configuration {folder}/etc/supervisord.conf", ""])
+    return "\n".join(
+        [*lines, *prepare, f"exec {_SUPERVISORD} --nodaemon --configuration {folder}/etc/supervisord.conf", ""]
+    )

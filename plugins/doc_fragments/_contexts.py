@@ -71,6 +71,66 @@ options:
         description: Whether this data plane may be the control plane's own cluster.
         type: bool
         default: false
+      mesh:
+        description:
+          - What the cluster is to be in a Cilium Cluster Mesh, as the variables C(cluster_mesh_*) of the host say.
+          - What is not named is as the role P(kubeblocks.multicluster.cluster_mesh#role) has it.
+        type: dict
+        suboptions:
+          id:
+            description: Number of the cluster in the mesh. 0 for a cluster that is in none.
+            type: int
+            required: true
+          name:
+            description: Name of the cluster in the mesh.
+            type: str
+          pod_cidrs:
+            description: Networks that Pods get their addresses from.
+            type: list
+            elements: str
+          mask_size:
+            description: Prefix length of each node's part of them.
+            type: int
+          version:
+            description: Version of Cilium.
+            type: str
+          max_clusters:
+            description: How many clusters the mesh can have.
+            type: int
+          routing_mode:
+            description: Whether packets between nodes are tunnelled or routed as they are.
+            type: str
+            choices: [tunnel, native]
+          tunnel_protocol:
+            description: How they are tunnelled.
+            type: str
+            choices: [vxlan, geneve]
+          tunnel_port:
+            description: Port of the tunnels. 0 for the protocol's own.
+            type: int
+          native_cidr:
+            description: Network within which packets are routed as they are.
+            type: str
+          kube_proxy_replacement:
+            description: Whether Cilium does what kube-proxy does elsewhere.
+            type: bool
+          api_server:
+            description: Address of the API server as the nodes reach it, host:port, before any Service works.
+            type: str
+          service_type:
+            description: How the others reach the mesh API of this cluster.
+            type: str
+            choices: [NodePort, LoadBalancer]
+          node_port:
+            description: Its port on the nodes.
+            type: int
+          endpoints:
+            description: Its addresses, or its one name, where they are not those of the nodes.
+            type: list
+            elements: str
+          manage:
+            description: Whether the collection installs Cilium there, or only looks at it.
+            type: bool
 requirements:
   - kubernetes >= 24.2.0 (Python package)
 """

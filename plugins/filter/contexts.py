@@ -7,6 +7,26 @@ from typing import Any
 
 from ansible.module_utils.parsing.convert_bool import boolean
 
+# Variables cluster_mesh_* of a host that the others, or the rules, have to know.
+MESH = (
+    "id",
+    "name",
+    "pod_cidrs",
+    "mask_size",
+    "version",
+    "max_clusters",
+    "routing_mode",
+    "tunnel_protocol",
+    "tunnel_port",
+    "native_cidr",
+    "kube_proxy_replacement",
+    "api_server",
+    "service_type",
+    "node_port",
+    "endpoints",
+    "manage",
+)
+
 
 def contexts(hostvars: Mapping[str, Any], groups: Mapping[str, list[str]]) -> list[dict[str, Any]]:
     """Hosts of ``control_plane`` and ``data_plane`` as contexts, in the inventory's order."""
@@ -23,6 +43,10 @@ def _place(name: str, plane: str, variables: Mapping[str, Any]) -> dict[str, Any
             found[option] = value
     if variables.get("failure_domain"):
         found["failure_domain"] = variables["failure_domain"]
+    if variables.get("cluster_mesh_id"):
+        found["mesh"] = {
+            option: variables[f"cluster_mesh_{option}"] for option in MESH if f"cluster_mesh_{option}" in variables
+        }
     if plane == "data":
         found |= _load_balancers(variables)
     if plane == "data" and boolean(variables.get("kubeblocks_control_plane_is_data_plane", False), strict=False):

@@ -229,10 +229,16 @@ def _nodes(client: Client) -> dict[str, Any]:
             if entry["type"] == "InternalIP"
         ),
         "providers": _set(node["spec"].get("providerID", "").partition(":")[0] for node in nodes),
+        "ready_nodes": sum(1 for node in nodes if is_ready(node)),
         "boot_ids": _set(info["bootID"] for info in infos),
         "machine_ids": _set(info["machineID"] for info in infos),
         "zones": _set(node["metadata"].get("labels", {}).get(_ZONE, "") for node in nodes),
     }
+
+
+def is_ready(node: Mapping[str, Any]) -> bool:
+    conditions = node["status"].get("conditions") or []
+    return any(entry["type"] == "Ready" and entry["status"] == "True" for entry in conditions)
 
 
 def _service_networks(client: Client) -> dict[str, Any]:

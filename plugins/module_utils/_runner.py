@@ -66,6 +66,27 @@ CONTEXTS_SPEC: dict[str, Any] = {
             },
         },
         "may_be_control_plane": {"type": "bool", "default": False},
+        "mesh": {
+            "type": "dict",
+            "options": {
+                "id": {"type": "int", "required": True},
+                "name": {"type": "str"},
+                "pod_cidrs": {"type": "list", "elements": "str"},
+                "mask_size": {"type": "int"},
+                "version": {"type": "str"},
+                "max_clusters": {"type": "int"},
+                "routing_mode": {"type": "str", "choices": ["tunnel", "native"]},
+                "tunnel_protocol": {"type": "str", "choices": ["vxlan", "geneve"]},
+                "tunnel_port": {"type": "int"},
+                "native_cidr": {"type": "str"},
+                "kube_proxy_replacement": {"type": "bool"},
+                "api_server": {"type": "str"},
+                "service_type": {"type": "str", "choices": ["NodePort", "LoadBalancer"]},
+                "node_port": {"type": "int"},
+                "endpoints": {"type": "list", "elements": "str"},
+                "manage": {"type": "bool"},
+            },
+        },
     },
 }
 

@@ -78,8 +78,7 @@ def look_inside(
 
     def ask(name: str) -> dict[str, Any]:
         place = ready[name]
-        if evidence[name]["denied"] or not evidence[name].get("boot_ids"):
-            why = "rights are missing" if evidence[name]["denied"] else "it has no node"
+        if why := _why_not(evidence[name]):
             return {"asked": "not_asked", "why": why}
         client = Client(access(dict(place), params["request_timeout"]))
         inside = _inside(params, evidence[name], may_make_pods=may_make_pods)
@@ -94,6 +93,15 @@ def look_inside(
 
     answers, problems = ask_all(ready, ask, _SECONDS + 2 * params["request_timeout"])
     return {name: answers.get(name) or _silent("", str(problems[name])) for name in ready}
+
+
+def _why_not(seen: Mapping[str, Any]) -> str:
+    """Why no Pod of a cluster can be asked; empty if one can. Without a network no node is Ready yet."""
+    if seen["denied"]:
+        return "rights are missing"
+    if not seen.get("boot_ids"):
+        return "it has no node"
+    return "" if seen.get("ready_nodes") else "none of its nodes is Ready"
 
 
 def _inside(params: Mapping[str, Any], seen: Mapping[str, Any], *, may_make_pods: bool) -> Inside:

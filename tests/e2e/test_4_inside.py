@@ -11,7 +11,7 @@ import pytest
 
 from ansible_collections.kubeblocks.multicluster.plugins.module_utils._probe import Probe, _job
 from lab import faults
-from lab.build.images import REGISTRY
+from lab.build.oci import REGISTRY
 from lab.settings import Lab
 from support import Audit, kubectl, module, places, play, preflight_options
 

@@ -10,7 +10,7 @@ import pytest
 
 from balanced import PLANES, look, until
 from lab import faults
-from lab.build.images import REGISTRY
+from lab.build.oci import REGISTRY
 from lab.settings import Lab
 from support import Audit, Played, module, places
 

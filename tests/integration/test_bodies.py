@@ -12,11 +12,11 @@ import pytest
 from ansible_collections.kubeblocks.multicluster.plugins.module_utils._kube.client import Access, Client
 from ansible_collections.kubeblocks.multicluster.plugins.module_utils._kube.errors import ContextError
 from lab.build.crds import kubeblocks_crds
-from lab.build.images import REGISTRY
+from lab.build.oci import REGISTRY
 from lab.outputs import CHARTS
 from lab.settings import Lab
 from local_etcd import LocalEtcd
-from support import Audit, kubectl, module, places
+from support import Audit, kubectl, module, places, uid_of_control
 
 CLUSTER = {"namespace": "two", "name": "two"}
 
@@ -59,6 +59,15 @@ def cases(lab: Lab, store: LocalEtcd | None = None) -> dict[str, dict[str, Any]]
         "etcd_cluster": {**control, **CLUSTER, "placement": ["k8s-1", "k8s-2", "k8s-3"]},
         "member_services": {**data, "contexts": places(lab), **CLUSTER, "exposure": "node_port"},
         "metallb_configuration": {**data, "addresses": ["192.0.2.8/29"]},
+        "mesh_plan_info": {"contexts": places(lab)},
+        # Where it writes: tests/integration/test_mesh.py.
+        "mesh_certificates": {
+            **data,
+            "contexts": places(lab),
+            "control_plane_uid": uid_of_control(lab) if lab.kubeconfig.exists() else "",
+            "cluster": "k8s-1",
+            "namespace": "two",
+        },
         "endpoints_info": {"contexts": places(lab), **CLUSTER, "operator_namespace": "two"},
         "etcd_members_info": {"contexts": places(lab), **CLUSTER},
         "etcd_sentinel": {"endpoints": [f"127.0.0.1:{port}" for port in (store.clients if store else [])]},
@@ -79,6 +88,7 @@ WRITERS = (
 ELSEWHERE = {
     "metallb_configuration": "tests/e2e/test_6_clients.py",
     "etcd_sentinel": "tests/integration/test_sentinel.py",
+    "mesh_certificates": "tests/integration/test_mesh.py",
 }
 DATA_PLANES = ("cluster_role_replica", "member_services")
 
@@ -137,7 +147,7 @@ def test_check_mode_writes_nothing_and_both_bodies_agree(ground: Lab, store: Loc
     assert audit.writes() == {node.name: [] for node in ground.nodes}
     assert store.revision() == revision
     planned = name in WRITERS and name != "member_services"  # there is no Cluster yet
-    assert results[0]["changed"] is (planned or name == "metallb_configuration")
+    assert results[0]["changed"] is (planned or name in ("metallb_configuration", "mesh_certificates"))
 
 
 @pytest.mark.parametrize("name", [name for name in MODULES if name not in (*WRITERS, *ELSEWHERE)])

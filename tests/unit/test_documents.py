@@ -12,18 +12,18 @@ ROOT = Path(__file__).parents[2]
 RULES = ROOT / "plugins" / "module_utils" / "_rules"
 _PREFIXES = (
     "access|address|api|certificate|chart|clock|context|crds|credential|evidence|exposure|fate|helm|identity|image|"
-    "inventory|leftovers|load_balancer|mark|namespace|nodes|operator|placement|pod_role|reach|release|round_trip|server|storage|token|values|vantage|version"
+    "inventory|leftovers|load_balancer|mark|mesh|namespace|nodes|operator|placement|pod_role|reach|release|round_trip|server|storage|token|values|vantage|version"
 )
 FATES = {"fate.boot_id", "fate.machine_id", "fate.zone", "fate.backend"}  # named after the evidence's keys
 
 
 def ids_in_the_rules() -> set[str]:
-    text = "\n".join(path.read_text() for path in sorted(RULES.glob("*.py")))
+    text = "\n".join(path.read_text() for path in [*sorted(RULES.glob("*.py")), RULES.parent / "_mesh_plan.py"])
     return set(re.findall(rf'"((?:{_PREFIXES})\.[a-z_]+)"', text)) | FATES
 
 
 def test_every_finding_is_in_the_documents() -> None:
-    documents = (ROOT / "docs" / "preflight.md").read_text() + (ROOT / "docs" / "clusters.md").read_text()
+    documents = "".join((ROOT / "docs" / f"{name}.md").read_text() for name in ("preflight", "clusters", "mesh"))
     listed = set(re.findall(rf"`((?:{_PREFIXES})\.[a-z_]+)`", documents))
     known = ids_in_the_rules()
     assert len(known) > 30

@@ -1,0 +1,169 @@
+"""Each guard of joining clusters is taken away or bent in turn: the expectation that names it must fail."""
+
+from __future__ import annotations
+
+import pytest
+
+from mutants import Mutation, is_caught, named
+
+RULES = "ansible_collections.kubeblocks.multicluster.plugins.module_utils._rules"
+MESH, EXISTING, VALUES = (f"{RULES}.{name}" for name in ("mesh", "mesh_existing", "mesh_values"))
+ONE, FITS, APART = (
+    "test_what_is_wrong_with_one",
+    "test_clusters_that_fit",
+    "test_one_minor_apart_is_for_the_time_of_an_upgrade",
+)
+ROOM, SERVICES, NODES = (
+    "test_room_for_every_node",
+    "test_services_of_its_own_alone",
+    "test_no_node_and_a_single_way_in",
+)
+CHANGE, APPENDED, LAST = (
+    "test_what_must_not_change",
+    "test_networks_may_be_appended_and_nothing_else",
+    "test_addresses_last",
+)
+IN_MESH: list[Mutation] = [
+    (MESH, "for wish in wishes if wish.id]", "for wish in wishes]", FITS, None),
+    *(
+        (MESH, f"    {rule},\n", "", ONE, case)
+        for rule, case in {
+            "_of_name": "default",
+            "_of_max": "other number of clusters",
+            "_of_id": "number 256",
+            "_of_version": "version with a v",
+            "_of_cidrs": "no networks",
+            "_of_mask": "part as large as the whole",
+            "_of_native": "no tunnels, and nothing is routed",
+            "_of_port": "port below",
+            "_of_endpoints": "load balancer nobody knows",
+            "_of_proxy": "no kube-proxy, no address",
+            "_of_doubled": "same name",
+            "_of_overlaps": "same networks",
+            "_of_datapaths": "other tunnels",
+            "_of_equal_max": "other number of clusters",
+            "_of_minors": "two minors on",
+        }.items()
+    ),
+    (MESH, "    _of_shared_ports,\n", "", "test_one_node_port_for_all", ("1.18.12", True, True)),
+    (MESH, " and len(name) <= 32", "", ONE, "name of 33 characters"),
+    (MESH, "len(name) <= 32 and", "len(name) < 32 and", ONE, "name of 32 characters"),
+    (MESH, ' and name != "default"', "", ONE, "default"),
+    (MESH, "_NAME.fullmatch(name)", "_NAME.match(name)", ONE, "name that ends with a hyphen"),
+    (MESH, "    if 1 <= wish.id <= wish.max_clusters:", "    if wish.id <= wish.max_clusters:", ONE, "negative number"),
+    (MESH, "    if 1 <= wish.id <= wish.max_clusters:", "    if 1 <= wish.id:", ONE, "number 256"),
+    (MESH, "minor_of(wish.version) in MINORS and re", "re", ONE, "version that nobody knows"),
+    (MESH, "prefix < wish.mask_size for", "prefix <= wish.mask_size for", ONE, "part as large as the whole"),
+    (MESH, "range(30000, 32768)", "range(30000, 32767)", ONE, "last port"),
+    (MESH, "range(30000, 32768)", "range(30000, 32769)", ONE, "port above"),
+    (MESH, ' or host.startswith("127.")', "", ONE, "no kube-proxy, loopback"),
+    (MESH, ' or host == "localhost"', "", ONE, "no kube-proxy, localhost"),
+    (MESH, "not host or", "", ONE, "no kube-proxy, no port"),
+    (MESH, "apart > 1 else WARN", "apart > 0 else WARN", APART, None),
+    (MESH, "count > room:", "count >= room:", ROOM, (256, ("10.1.0.0/16",), 24, True)),
+    (MESH, "sum(2 ** max", "max(2 ** max", ROOM, (512, ("10.1.0.0/16", "10.9.0.0/16"), 24, True)),
+    (MESH, "own = seen.get(wish.context, {})", "own = next(iter(seen.values()), {})", SERVICES, None),
+    (MESH, "        if count == 0:", "        if False:", NODES, None),
+    (MESH, "count > 1 and wish.service_type == NODE_PORT and", "count > 1 and", NODES, None),
+]
+IN_EXISTING: list[Mutation] = [
+    (EXISTING, "            found += _of_others(wish, seen[wish.context])\n", "", "test_another_network", None),
+    (EXISTING, "            found += _of_machines(wish, seen[wish.context])\n", "", "test_architectures", None),
+    (
+        EXISTING,
+        'return found + _of_step(wish, cilium["version"])',
+        "return found",
+        "test_one_minor_at_a_time_and_forwards",
+        ("1.17.18", "1.19.6", True),
+    ),
+    (
+        EXISTING,
+        " and _patch(there) <= _patch(wish.version)",
+        "",
+        "test_one_minor_at_a_time_and_forwards",
+        ("1.19.6", "1.19.2", True),
+    ),
+    (
+        EXISTING,
+        "if step in (0, 1)",
+        "if step in (0, 1, 2)",
+        "test_one_minor_at_a_time_and_forwards",
+        ("1.17.18", "1.19.6", True),
+    ),
+    (
+        EXISTING,
+        "if step in (0, 1)",
+        "if step == 0",
+        "test_one_minor_at_a_time_and_forwards",
+        ("1.18.12", "1.19.6", False),
+    ),
+    *(
+        (EXISTING, text, "", CHANGE, key)
+        for key, text in {
+            "cluster-name": '        "cluster-name": wish.cluster,\n',
+            "cluster-id": '        "cluster-id": str(wish.id),\n',
+            "max-connected-clusters": '        "max-connected-clusters": str(wish.max_clusters),\n',
+            "ipam": '        "ipam": "cluster-pool",\n',
+            "cluster-pool-ipv4-mask-size": '        "cluster-pool-ipv4-mask-size": str(wish.mask_size),\n',
+            "routing-mode": '        "routing-mode": wish.routing_mode,\n',
+        }.items()
+    ),
+    (EXISTING, "wish.pod_cidrs[: len(pools)]", "wish.pod_cidrs", APPENDED, None),
+    (
+        EXISTING,
+        "if list(wish.pod_cidrs[: len(pools)]) != pools:",
+        "if not set(pools) <= set(wish.pod_cidrs):",
+        APPENDED,
+        None,
+    ),
+    (
+        EXISTING,
+        "    if wish.routing_mode == TUNNEL:\n",
+        "    if True:\n",
+        "test_without_tunnels_their_protocol_means_nothing",
+        None,
+    ),
+    (EXISTING, '    if not cilium["version"]:', "    if False:", "test_a_cilium_that_is_no_release", None),
+    (EXISTING, ' and ".el8" not in kernel', "", "test_kernels", ("4.18.0-553.el8_10.x86_64", False)),
+    (EXISTING, "if number < _OLDEST_KERNEL and", "if number <= _OLDEST_KERNEL and", "test_kernels", ("5.10.0", False)),
+    (EXISTING, ' and holder != "kube-system/clustermesh-apiserver"', "", "test_a_port_that_is_taken", None),
+    (EXISTING, "if wish.service_type == NODE_PORT and holder", "if holder", "test_a_port_that_is_taken", None),
+]
+IN_VALUES: list[Mutation] = [
+    (VALUES, "min(2, nodes)", "2", "test_a_single_node_has_one_operator", None),
+    (
+        VALUES,
+        "return sorted(others,",
+        "return list(others) or sorted(others,",
+        "test_the_list_of_peers_is_sorted_and_has_nobody_who_is_cut_off",
+        None,
+    ),
+    (VALUES, " and context not in cut]", "]", "test_the_list_of_peers_is_sorted_and_has_nobody_who_is_cut_off", None),
+    (VALUES, "return kept or sorted", "return sorted", LAST, None),
+    (VALUES, "if address in every]", "if address]", LAST, None),
+    (VALUES, "sorted(ready or every)", "sorted(ready)", LAST, None),
+    (VALUES, "if minor.cache_ttl else {}", "if True else {}", "test_values_of_a_minor", (1, 17)),
+    (
+        VALUES,
+        "if minor.makes_secrets else {}",
+        "if True else {}",
+        "test_values_of_a_minor_with_certificates_of_our_own",
+        (1, 20),
+    ),
+    (
+        VALUES,
+        "settings.certificates == MANAGED or not",
+        "not",
+        "test_values_of_a_minor_with_certificates_of_our_own",
+        (1, 19),
+    ),
+]
+TABLES = [("mesh", IN_MESH), ("mesh_existing", IN_EXISTING), ("mesh_values", IN_VALUES)]
+CASES = [(table, mutation) for table, mutations in TABLES for mutation in mutations]
+
+
+@pytest.mark.parametrize(("table", "mutation"), CASES, ids=[named(mutation) for _table, mutation in CASES])
+def test_an_expectation_fails_without_its_guard(
+    table: str, mutation: Mutation, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert is_caught(mutation, table, monkeypatch)
