@@ -1,0 +1,60 @@
+# Private to this collection.
+"""What Cilium's programs print, as the rules take it. Pure: text in, plain data out.
+
+Source: ``cilium-dbg status``, ``node list``, ``bpf ipcache list``, ``cilium-health status`` and ``kvstoremesh-dbg status``
+of 1.19.6, each with ``-o json``. False and zero are left out there.
+"""
+
+from __future__ import annotations
+
+import datetime
+import re
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+_ENDPOINT = re.compile(r"tunnelendpoint=(\S+)")
+
+
+def clusters_of(status: Any) -> dict[str, dict[str, Any]]:
+    """Peer's name → its state: of an agent's status, or of kvstoremesh's, which is the list alone."""
+    listed = status if isinstance(status, list) else (status.get("cluster-mesh") or {}).get("clusters") or []
+    return {entry["name"]: entry for entry in listed}
+
+
+def addresses_of(nodes: Sequence[Mapping[str, Any]]) -> dict[str, str]:
+    """cluster/node → address, of the nodes that an agent knows."""
+    return {node["name"]: str(((node.get("primary-address") or {}).get("ipv4") or {}).get("ip", "")) for node in nodes}
+
+
+def tunnels_of(nodes: Sequence[Mapping[str, Any]], ipcache: Mapping[str, Sequence[str]]) -> dict[str, bool]:
+    """cluster/node → whether packets for that node's Pods are sent to its address."""
+    found = {}
+    for node in nodes:
+        address = (node.get("primary-address") or {}).get("ipv4") or {}
+        entries = ipcache.get(str(address.get("alloc-range")), [])
+        ends = {match[1] for entry in entries if (match := _ENDPOINT.search(entry))}
+        found[node["name"]] = address.get("ip") in ends
+    return found
+
+
+def probes_of(health: Mapping[str, Any], now: datetime.datetime) -> dict[str, float | None]:
+    """cluster/node → seconds since the last probe of the node and of its health endpoint, which is behind the tunnel,
+    if both went well; None if one went wrong or was never made. ICMP or HTTP will do: one may be forbidden."""
+    return {node["name"]: _age(node, now) for node in health.get("nodes") or []}
+
+
+def _age(node: Mapping[str, Any], now: datetime.datetime) -> float | None:
+    ways = [(node.get(way) or {}).get("primary-address") or {} for way in ("host", "health-endpoint")]
+    moments = [_good(way) for way in ways if way.get("ip")]
+    if not moments or None in moments:
+        return None
+    return max((now - moment).total_seconds() for moment in moments if moment)
+
+
+def _good(address: Mapping[str, Any]) -> datetime.datetime | None:
+    """When this address was last probed, if one kind of probe went well: with a latency, and without an error."""
+    probes = [address.get(kind) or {} for kind in ("icmp", "http")]
+    good = [
+        each["lastProbed"] for each in probes if each.get("latency") and not each.get("status") and "lastProbed" in each
+    ]
+    return max((datetime.datetime.fromisoformat(moment) for moment in good), default=None)

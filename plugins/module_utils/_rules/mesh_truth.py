@@ -1,0 +1,158 @@
+# Private to this collection.
+"""What is true of a mesh, for every ordered pair of clusters, from what each of them shows. Pure.
+
+An agent's own ``ready`` speaks of the kvstoremesh of its own cluster: it stays when the peer is dead. So kvstoremesh is
+asked too, and the nodes' probes; a probe that was never made is no sign of health.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+_PROGRAMS = ("agents", "kvstoremesh")
+_PARTS = ("nodes", "endpoints", "identities", "services")
+
+
+@dataclass(frozen=True)
+class Member:
+    """A cluster as the inventory has it: ``context``, ``name`` and ``id`` in the mesh."""
+
+    context: str
+    name: str
+    id: int
+
+
+@dataclass(frozen=True)
+class Pair:
+    """What a cluster knows of another. ``agents_say``: their own word, ``ready`` of every agent. ``why``: reasons in
+    words, none where the pair is whole. ``last_contact``: seconds since a probe of the peer's nodes went well, None
+    where none did. ``nodes`` and ``services``: how many of the peer's this one knows."""
+
+    source: str
+    target: str
+    connected: bool
+    synced: bool
+    agents_say: bool
+    nodes: int
+    services: int
+    last_contact: float | None
+    why: tuple[str, ...]
+
+    @property
+    def whole(self) -> bool:
+        return not self.why
+
+
+def pairs(members: Sequence[Member], seen: Mapping[str, Mapping[str, Any]]) -> list[Pair]:
+    """``seen``: context → ``problem`` (why it could not be asked, empty if it was), ``nodes`` (its own, name → address),
+    ``desired_agents``, ``agents`` and ``kvstoremesh``: Pods with ``problem`` and ``clusters`` (peer's name → its
+    state, as Cilium's RemoteCluster), ``expected`` (peers that it is told of), and of agents ``known`` (node →
+    address), ``tunnels`` (node → whether packets for its Pods are sent there) and ``probes`` (node → seconds since
+    the last that went well, None where none did)."""
+    return [
+        _pair(source, target, seen.get(source.context, {}), seen.get(target.context, {}))
+        for source in members
+        for target in members
+        if source != target
+    ]
+
+
+def _pair(source: Member, target: Member, here: Mapping[str, Any], there: Mapping[str, Any]) -> Pair:
+    problem = here.get("problem", "it was not asked")
+    if problem:
+        return Pair(source.context, target.context, False, False, False, 0, 0, None, (f"{source.context}: {problem}",))
+    states = {program: _states(here[program], target.name) for program in _PROGRAMS}
+    every = [state for found in states.values() for state in found]
+    whole = bool(every) and all(states.values())
+    agents = here["agents"]
+    return Pair(
+        source.context,
+        target.context,
+        connected=whole and all(state.get("connected", False) for state in every),
+        synced=whole and all(_is_synced(state) for state in every),
+        agents_say=bool(states["agents"]) and all(state.get("ready", False) for state in states["agents"]),
+        nodes=min((state.get("num-nodes", 0) for state in states["agents"]), default=0),
+        services=min((state.get("num-shared-services", 0) for state in states["agents"]), default=0),
+        last_contact=_last_contact(agents, target.name),
+        why=tuple(_reasons(target, here, there, states)),
+    )
+
+
+def _states(pods: Sequence[Mapping[str, Any]], peer: str) -> list[Mapping[str, Any]]:
+    """What every Pod of a program says of a peer; nothing at all where one of them says nothing."""
+    found = [pod["clusters"].get(peer) for pod in pods if not pod["problem"]]
+    return [state for state in found if state is not None] if all(state is not None for state in found) else []
+
+
+def _is_synced(state: Mapping[str, Any]) -> bool:
+    """A part that is left out is false."""
+    synced = state.get("synced") or {}
+    return all(synced.get(part, False) for part in _PARTS)
+
+
+def _last_contact(agents: Sequence[Mapping[str, Any]], peer: str) -> float | None:
+    ages = [
+        age
+        for agent in agents
+        for node, age in agent.get("probes", {}).items()
+        if node.startswith(f"{peer}/") and age is not None
+    ]
+    return min(ages, default=None)
+
+
+def _reasons(
+    target: Member,
+    here: Mapping[str, Any],
+    there: Mapping[str, Any],
+    states: Mapping[str, Sequence[Mapping[str, Any]]],
+) -> list[str]:
+    """From the nearest to the farthest: programs, the list of peers, the connection, what was taken over, the way."""
+    found = [f"{pod['pod']}: {pod['problem']}" for program in _PROGRAMS for pod in here[program] if pod["problem"]]
+    missing = here["desired_agents"] - len(here["agents"])
+    if missing > 0:
+        found.append(f"{missing} of {here['desired_agents']} agents are not there")
+    if not here["kvstoremesh"]:
+        found.append("no kvstoremesh runs")
+    if target.name not in here["expected"]:
+        return [*found, f"it is not told of {target.name}"]
+    for program in _PROGRAMS:
+        if not states[program] and any(not pod["problem"] for pod in here[program]):
+            found.append(f"{program}: {target.name} is not in the list")
+        found += [f"{program}: {reason}" for state in states[program] for reason in _of_state(target, state)]
+    return list(dict.fromkeys([*found, *_of_way(target, here["agents"], there)]))
+
+
+def _of_state(target: Member, state: Mapping[str, Any]) -> list[str]:
+    """Why one Pod's word of a peer is no yes."""
+    if not state.get("connected", False):
+        return [f"not connected ({state.get('status') or 'no reason given'})"]
+    config = state.get("config") or {}
+    if config.get("required", False) and not config.get("retrieved", False):
+        return ["the peer's configuration cannot be had: is its name right?"]
+    if "cluster-id" in config and config["cluster-id"] != target.id:
+        return [f"the peer's number is {config['cluster-id']}, and {target.id} is expected"]
+    parts = [
+        part for part in ("nodes", "endpoints", "identities", "services") if not (state.get("synced") or {}).get(part)
+    ]
+    return [f"not taken over yet: {', '.join(parts)}"] if parts else []
+
+
+def _of_way(target: Member, agents: Sequence[Mapping[str, Any]], there: Mapping[str, Any]) -> list[str]:
+    """Whether packets go to each of the peer's nodes, and come back."""
+    found = []
+    for agent in agents:
+        if agent["problem"]:
+            continue
+        for node, address in there.get("nodes", {}).items():
+            name = f"{target.name}/{node}"
+            if agent["known"].get(name) != address:
+                found.append(f"node {name} at {address} is not known")
+            elif not agent["tunnels"].get(name, False):
+                found.append(f"packets for Pods of {name} are not sent there")
+        probes = {node: age for node, age in agent["probes"].items() if node.startswith(f"{target.name}/")}
+        found += [f"{node} was not reached by a probe" for node, age in probes.items() if age is None]
+        if not probes:
+            found.append(f"no node of {target.name} was ever probed")
+    return found
