@@ -96,7 +96,7 @@ def _datapath(wish: Wish) -> dict[str, Any]:
 
 
 def _api_server(server: str) -> dict[str, Any]:
-    host, _, port = server.rpartition(":")
+    host, port = server.rpartition(":")[::2]
     return {"k8sServiceHost": host, "k8sServicePort": int(port)} if host else {}
 
 
