@@ -55,7 +55,7 @@ together() {
 }
 
 stages=("$@")
-[ ${#stages[@]} -gt 0 ] || stages=(lint unit sanity build lab-tests+mesh molecule+module-tests e2e-alone+e2e-shared)
+[ ${#stages[@]} -gt 0 ] || stages=(lint unit sanity build lab-tests mesh molecule+module-tests e2e-alone+e2e-shared)
 for stage in "${stages[@]}"; do
   echo "=== $stage"
   started=$SECONDS
