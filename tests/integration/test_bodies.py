@@ -59,6 +59,7 @@ def cases(lab: Lab, store: LocalEtcd | None = None) -> dict[str, dict[str, Any]]
         "etcd_cluster": {**control, **CLUSTER, "placement": ["k8s-1", "k8s-2", "k8s-3"]},
         "member_services": {**data, "contexts": places(lab), **CLUSTER, "exposure": "node_port"},
         "metallb_configuration": {**data, "addresses": ["192.0.2.8/29"]},
+        "mesh_info": {"contexts": places(lab)},
         "mesh_plan_info": {"contexts": places(lab)},
         # Where it writes: tests/integration/test_mesh.py.
         "mesh_certificates": {

@@ -1,8 +1,8 @@
 # Private to this collection.
 """What Cilium's programs print, as the rules take it. Pure: text in, plain data out.
 
-Source: ``cilium-dbg status``, ``node list``, ``bpf ipcache list``, ``cilium-health status`` and ``kvstoremesh-dbg status``
-of 1.19.6, each with ``-o json``. False and zero are left out there.
+Source: ``cilium-dbg status``, ``node list``, ``bpf ipcache list``, ``cilium-health status`` and ``kvstoremesh-dbg
+status`` of 1.19.6, each with ``-o json``. False and zero are left out there.
 """
 
 from __future__ import annotations
@@ -54,7 +54,5 @@ def _age(node: Mapping[str, Any], now: datetime.datetime) -> float | None:
 def _good(address: Mapping[str, Any]) -> datetime.datetime | None:
     """When this address was last probed, if one kind of probe went well: with a latency, and without an error."""
     probes = [address.get(kind) or {} for kind in ("icmp", "http")]
-    good = [
-        each["lastProbed"] for each in probes if each.get("latency") and not each.get("status") and "lastProbed" in each
-    ]
+    good = [each["lastProbed"] for each in probes if each.get("latency") and not each.get("status")]
     return max((datetime.datetime.fromisoformat(moment) for moment in good), default=None)

@@ -46,11 +46,11 @@ class Pair:
 
 
 def pairs(members: Sequence[Member], seen: Mapping[str, Mapping[str, Any]]) -> list[Pair]:
-    """``seen``: context → ``problem`` (why it could not be asked, empty if it was), ``nodes`` (its own, name → address),
-    ``desired_agents``, ``agents`` and ``kvstoremesh``: Pods with ``problem`` and ``clusters`` (peer's name → its
-    state, as Cilium's RemoteCluster), ``expected`` (peers that it is told of), and of agents ``known`` (node →
-    address), ``tunnels`` (node → whether packets for its Pods are sent there) and ``probes`` (node → seconds since
-    the last that went well, None where none did)."""
+    """``seen``: context → ``problem`` (why it could not be asked, empty if it was), ``nodes`` (its own, name →
+    address), ``desired_agents``, ``agents`` and ``kvstoremesh``: Pods with ``problem`` and ``clusters`` (peer's name →
+    its state, as Cilium's RemoteCluster), ``expected`` (peers that it is told of), ``authority`` (fingerprint of its
+    CA), and of agents ``known`` (node → address), ``tunnels`` (node → whether packets for its Pods are sent there) and
+    ``probes`` (node → seconds since the last that went well, None where none did)."""
     return [
         _pair(source, target, seen.get(source.context, {}), seen.get(target.context, {}))
         for source in members
@@ -117,6 +117,8 @@ def _reasons(
         found.append("no kvstoremesh runs")
     if target.name not in here["expected"]:
         return [*found, f"it is not told of {target.name}"]
+    if here["authority"] != there.get("authority", here["authority"]):
+        found.append(f"its CA is not that of {target.name}")
     for program in _PROGRAMS:
         if not states[program] and any(not pod["problem"] for pod in here[program]):
             found.append(f"{program}: {target.name} is not in the list")

@@ -1,0 +1,221 @@
+# Private to this collection.
+"""What is true of the mesh: every cluster's agents and kvstoremesh are asked, and every pair is judged."""
+
+from __future__ import annotations
+
+import datetime
+import json
+import re
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict
+from typing import Any
+
+from ansible_collections.kubeblocks.multicluster.plugins.module_utils import _signing as signing
+from ansible_collections.kubeblocks.multicluster.plugins.module_utils._kube.client import Client
+from ansible_collections.kubeblocks.multicluster.plugins.module_utils._kube.errors import ContextError, Failed
+from ansible_collections.kubeblocks.multicluster.plugins.module_utils._kube.parallel import ask_all
+from ansible_collections.kubeblocks.multicluster.plugins.module_utils._marks import standing_marks
+from ansible_collections.kubeblocks.multicluster.plugins.module_utils._mesh_certificates import AUTHORITY, held
+from ansible_collections.kubeblocks.multicluster.plugins.module_utils._mesh_plan import wish_of
+from ansible_collections.kubeblocks.multicluster.plugins.module_utils._rules import mesh, mesh_samples, mesh_truth
+from ansible_collections.kubeblocks.multicluster.plugins.module_utils._runner import CONTEXTS_SPEC, Call, access
+
+SPEC: dict[str, Any] = {
+    "contexts": CONTEXTS_SPEC,
+    "operator_namespace": {"type": "str", "default": "kb-system"},
+    "namespace": {"type": "str", "default": "kube-system"},
+    "wait": {"type": "bool", "default": False},
+    "wait_timeout": {"type": "int", "default": 300},
+    "wait_sleep": {"type": "float", "default": 2.0},
+    "request_timeout": {"type": "float", "default": 10.0},
+    "deadline": {"type": "float", "default": 30.0},
+}
+_AGENT, _KVSTOREMESH = ("cilium", "cilium-agent"), ("clustermesh-apiserver", "kvstoremesh")
+_PROGRAM = "/usr/bin/clustermesh-apiserver"
+_COMMANDS = {
+    "status": ("cilium-dbg", "status", "-o", "json"),
+    "nodes": ("cilium-dbg", "node", "list", "-o", "json"),
+    "ipcache": ("cilium-dbg", "bpf", "ipcache", "list", "-o", "json"),
+    "health": ("cilium-health", "status", "-o", "json"),
+}
+
+
+def run(call: Call) -> dict[str, Any]:
+    """Reads only. With ``wait``, raises Failed with what is still missing when the time is over."""
+    params = call.params
+    deadline, shown = time.monotonic() + params["wait_timeout"], list[str]()
+    while True:
+        result = look(params)
+        broken = [f"{pair['source']} -> {pair['target']}: {why}" for pair in result["pairs"] for why in pair["why"]]
+        if not broken or not params["wait"]:
+            call.show(result["table"])
+            return result
+        if time.monotonic() > deadline:
+            lines = "\n".join(f"  {line}" for line in broken)
+            raise Failed(
+                f"cluster_mesh: the clusters are not joined after {params['wait_timeout']} s:\n{lines}", **result
+            )
+        if broken != shown:
+            call.show(broken)
+            shown = broken
+        time.sleep(params["wait_sleep"])
+
+
+def look(params: Mapping[str, Any]) -> dict[str, Any]:
+    """Every member of the mesh that is not marked, asked once and at the same time."""
+    places = {place["name"]: place for place in params["contexts"]}
+    joined = mesh.members(wish_of(place) for place in places.values())
+    control = next(place for place in places.values() if place["plane"] == "control")
+    told = standing_marks(Client(access(dict(control), params["request_timeout"])), params["operator_namespace"])
+    marked = [wish.context for wish in joined if places[wish.context]["context"] in told]
+    members = [mesh_truth.Member(wish.context, wish.cluster, wish.id) for wish in joined if wish.context not in marked]
+
+    def ask(name: str) -> dict[str, Any]:
+        client = Client(access(dict(places[name]), params["request_timeout"]))
+        return of_cluster(client, params["namespace"], params["request_timeout"])
+
+    answers, problems = ask_all([member.context for member in members], ask, params["deadline"])
+    seen = {**answers, **{name: {"problem": _reason(problem)} for name, problem in problems.items()}}
+    found = mesh_truth.pairs(members, seen)
+    clusters = {name: _public(entry) for name, entry in seen.items()}
+    return {
+        "pairs": [{**asdict(pair), "whole": pair.whole} for pair in found],
+        "clusters": clusters,
+        "marked": marked,
+        "whole": all(pair.whole for pair in found),
+        "table": table(members, found),
+    }
+
+
+def of_cluster(client: Client, namespace: str, timeout: float) -> dict[str, Any]:
+    """What one cluster shows of the mesh, as ``mesh_truth.pairs`` takes it, and of its certificates."""
+    pods = f"/api/v1/namespaces/{namespace}/pods"
+    daemons = client.get(f"/apis/apps/v1/namespaces/{namespace}/daemonsets/cilium") or {}
+    config = (client.get(f"/api/v1/namespaces/{namespace}/configmaps/cilium-config") or {}).get("data") or {}
+    now = datetime.datetime.now(datetime.UTC) + datetime.timedelta(seconds=client.clock_offset or 0)
+    agents = client.list(pods, labels=f"k8s-app={_AGENT[0]}")
+    meshes = client.list(pods, labels=f"k8s-app={_KVSTOREMESH[0]}")
+    return {
+        "problem": "",
+        "name": config.get("cluster-name", ""),
+        "id": int(config.get("cluster-id", 0)),
+        "nodes": _nodes(client),
+        "desired_agents": (daemons.get("status") or {}).get("desiredNumberScheduled", 0),
+        "agents": [_agent(client, pod, now, timeout) for pod in agents],
+        "kvstoremesh": [_kvstoremesh(client, pod, timeout) for pod in meshes],
+        "expected": _expected(client, namespace),
+        "authority": signing.fingerprint(held(client, namespace, AUTHORITY).get("ca.crt", b"")),
+        "certificates": _certificates(client, namespace),
+    }
+
+
+def _nodes(client: Client) -> dict[str, str]:
+    """Node → its InternalIP."""
+    return {
+        node["metadata"]["name"]: next(
+            (entry["address"] for entry in node["status"].get("addresses") or [] if entry["type"] == "InternalIP"), ""
+        )
+        for node in client.list("/api/v1/nodes")
+    }
+
+
+def _expected(client: Client, namespace: str) -> list[str]:
+    """The peers that both programs are told of."""
+    told = [set(held(client, namespace, name)) for name in ("cilium-clustermesh", "cilium-kvstoremesh")]
+    return sorted(set.intersection(*told))
+
+
+def _certificates(client: Client, namespace: str) -> dict[str, float | None]:
+    """Secret → days that its certificate has left."""
+    names = [f"clustermesh-apiserver-{name}-cert" for name in ("admin", "local", "remote", "server")]
+    found = {name: held(client, namespace, name) for name in names}
+    return {name: signing.days_left(files.get("tls.crt", b"")) for name, files in found.items()}
+
+
+def _agent(client: Client, pod: Mapping[str, Any], now: datetime.datetime, timeout: float) -> dict[str, Any]:
+    found: dict[str, Any] = {**_of_pod(pod), "clusters": {}, "known": {}, "tunnels": {}, "probes": {}}
+    if found["problem"]:
+        return found
+    try:
+        said = {what: _said(client, pod, _AGENT[1], command, timeout) for what, command in _COMMANDS.items()}
+    except ContextError as problem:
+        return {**found, "problem": problem.reason}
+    return {
+        **found,
+        "clusters": mesh_samples.clusters_of(said["status"]),
+        "known": mesh_samples.addresses_of(said["nodes"]),
+        "tunnels": mesh_samples.tunnels_of(said["nodes"], said["ipcache"]),
+        "probes": mesh_samples.probes_of(said["health"], now),
+    }
+
+
+def _kvstoremesh(client: Client, pod: Mapping[str, Any], timeout: float) -> dict[str, Any]:
+    found: dict[str, Any] = {**_of_pod(pod), "clusters": {}}
+    if found["problem"]:
+        return found
+    command = (_PROGRAM, "kvstoremesh-dbg", "status", "-o", "json")
+    try:
+        found["clusters"] = mesh_samples.clusters_of(_said(client, pod, _KVSTOREMESH[1], command, timeout))
+        for name, state in found["clusters"].items():
+            if not state.get("ready", False):
+                state["status"] = _diagnosed(client, pod, name, timeout) or state.get("status", "")
+    except ContextError as problem:
+        return {**found, "problem": problem.reason}
+    return found
+
+
+def _diagnosed(client: Client, pod: Mapping[str, Any], peer: str, timeout: float) -> str:
+    """What stands in kvstoremesh's way to a peer: the lines of its own diagnosis that are marked as faults."""
+    command = (_PROGRAM, "kvstoremesh-dbg", "troubleshoot", peer)
+    metadata = pod["metadata"]
+    _code, text = client.execute(metadata["namespace"], metadata["name"], _KVSTOREMESH[1], command, timeout)
+    return "; ".join(re.sub(r"\s+", " ", line.partition("❌")[2]).strip() for line in text.splitlines() if "❌" in line)
+
+
+def _of_pod(pod: Mapping[str, Any]) -> dict[str, Any]:
+    running = any(
+        entry["type"] == "Ready" and entry["status"] == "True" for entry in pod["status"].get("conditions") or []
+    )
+    phase = pod["status"].get("phase", "unknown")
+    return {"pod": pod["metadata"]["name"], "problem": "" if running else f"it is {phase}, and not Ready"}
+
+
+def _said(client: Client, pod: Mapping[str, Any], container: str, command: Sequence[str], timeout: float) -> Any:
+    metadata = pod["metadata"]
+    code, text = client.execute(metadata["namespace"], metadata["name"], container, command, timeout)
+    try:
+        return json.loads(text)
+    except ValueError as problem:
+        what = f"Pod {metadata['namespace']}/{metadata['name']} container {container}"
+        said = text.strip().splitlines()[-1:] or [f"exit code {code}"]
+        raise ContextError(client.context, "ask", what, f"{' '.join(command[:2])}: {said[0]}") from problem
+
+
+def _reason(problem: Exception) -> str:
+    return problem.reason if isinstance(problem, ContextError) else str(problem)
+
+
+def _public(entry: Mapping[str, Any]) -> dict[str, Any]:
+    """Of what a cluster showed: what is no pair's."""
+    kept = ("problem", "name", "id", "nodes", "desired_agents", "expected", "authority", "certificates")
+    return {key: entry[key] for key in kept if key in entry}
+
+
+def table(members: Sequence[mesh_truth.Member], found: Sequence[mesh_truth.Pair]) -> list[str]:
+    """A matrix for the eye: who sees whom, and a line for each pair that is not whole."""
+    names = [member.context for member in members]
+    by_ends = {(pair.source, pair.target): pair for pair in found}
+    rows = [("MESH", *names)]
+    for source in names:
+        cells = ["-" if source == target else _cell(by_ends[source, target]) for target in names]
+        rows.append((source, *cells))
+    widths = [max(len(row[column]) for row in rows) for column in range(len(rows[0]))]
+    lines = ["  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip() for row in rows]
+    return lines + [f"{pair.source} -> {pair.target}: {why}" for pair in found for why in pair.why]
+
+
+def _cell(pair: mesh_truth.Pair) -> str:
+    if pair.whole:
+        return "ok"
+    return "broken, agents say ok" if pair.agents_say else "broken"
