@@ -229,7 +229,7 @@ FAILED = {"lastProbed": LATE, "status": "Connection timed out"}
 
 
 @pytest.mark.parametrize(
-    ("host", "endpoint", "age"),
+    "case",
     [
         ({"icmp": GOOD, "http": GOOD}, {"icmp": GOOD, "http": GOOD}, 10.0),
         ({"icmp": GOOD, "http": GOOD}, {"icmp": {**GOOD, "lastProbed": EARLY}}, 60.0),
@@ -241,8 +241,9 @@ FAILED = {"lastProbed": LATE, "status": "Connection timed out"}
     ],
 )
 def test_a_probe_that_was_never_made_is_no_sign_of_health(
-    host: dict[str, Any], endpoint: dict[str, Any], age: float | None
+    case: tuple[dict[str, Any], dict[str, Any], float | None],
 ) -> None:
+    host, endpoint, age = case
     node = {
         "name": "two/b",
         "host": {"primary-address": {"ip": "192.0.2.2", **host}},

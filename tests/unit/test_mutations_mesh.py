@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 
 from mutants import Mutation, is_caught, named
@@ -158,7 +160,92 @@ IN_VALUES: list[Mutation] = [
         (1, 19),
     ),
 ]
-TABLES = [("mesh", IN_MESH), ("mesh_existing", IN_EXISTING), ("mesh_values", IN_VALUES)]
+TRUTH, SAMPLES = (f"{RULES}.{name}" for name in ("mesh_truth", "mesh_samples"))
+SAID, WELL = "test_what_is_wrong_is_said_in_words", "test_a_mesh_that_is_well"
+PROBED = "test_a_probe_that_was_never_made_is_no_sign_of_health"
+NEVER: dict[str, Any] = {}
+GOOD = {"lastProbed": "2026-01-01T11:59:50Z", "latency": 130966}
+BAD = {"lastProbed": "2026-01-01T11:59:50Z", "status": "Connection timed out"}
+IN_TRUTH: list[Mutation] = [
+    (TRUTH, "if source != target\n", "if True\n", WELL, None),
+    (TRUTH, '_PROGRAMS = ("agents", "kvstoremesh")', '_PROGRAMS = ("agents",)', SAID, "the peer is dead"),
+    (
+        TRUTH,
+        'if not state.get("connected", False):',
+        'if not state.get("connected", True):',
+        SAID,
+        "false and zero are left out",
+    ),
+    (
+        TRUTH,
+        'and not config.get("retrieved", False)',
+        'and not config.get("retrieved", True)',
+        SAID,
+        "its name is another",
+    ),
+    (TRUTH, 'config["cluster-id"] != target.id', "False", SAID, "its number is another"),
+    (TRUTH, "if not synced.get(part, False)]", "if not synced.get(part, True)]", SAID, "services are not there yet"),
+    (
+        TRUTH,
+        'for pod in here[program] if pod["problem"]]',
+        "for pod in here[program] if False]",
+        SAID,
+        "kvstoremesh is down",
+    ),
+    (TRUTH, "    if missing > 0:", "    if False:", SAID, "an agent is not there"),
+    (TRUTH, '    if not here["kvstoremesh"]:', "    if False:", SAID, "no kvstoremesh"),
+    (TRUTH, '    if target.name not in here["expected"]:', "    if False:", SAID, "nobody told it"),
+    (TRUTH, '    if here["authority"] != there', "    if False and there", SAID, "another CA"),
+    (TRUTH, 'agent["known"].get(name) != address', 'name not in agent["known"]', SAID, "a node at another address"),
+    (TRUTH, 'elif not agent["tunnels"].get(name, False):', "elif False:", SAID, "no tunnel"),
+    (TRUTH, "if age is None]", "if False]", SAID, "a probe that went wrong"),
+    (TRUTH, "        if not probes:", "        if False:", SAID, "no probe at all"),
+    (
+        TRUTH,
+        'and all(state.get("connected", False) for state in every)',
+        'and every[0].get("connected")',
+        "test_one_bad_agent_of_two_is_enough",
+        None,
+    ),
+    (
+        TRUTH,
+        'all(state.get("ready", False) for state in states["agents"])',
+        "True",
+        "test_one_bad_agent_of_two_is_enough",
+        None,
+    ),
+    (SAMPLES, 'and not each.get("status")]', "]", PROBED, ({"icmp": GOOD}, {"icmp": {**GOOD, **BAD}}, None)),
+    (
+        SAMPLES,
+        'if each.get("latency") and',
+        "if",
+        PROBED,
+        ({"icmp": {"lastProbed": GOOD["lastProbed"]}}, {"icmp": GOOD}, None),
+    ),
+    (
+        SAMPLES,
+        'for way in ("host", "health-endpoint")]',
+        'for way in ("host",)]',
+        PROBED,
+        ({"icmp": GOOD}, NEVER, None),
+    ),
+    (
+        SAMPLES,
+        "return max((now - moment)",
+        "return min((now - moment)",
+        PROBED,
+        ({"icmp": GOOD}, {"icmp": {**GOOD, "lastProbed": "2026-01-01T11:59:00Z"}}, 60.0),
+    ),
+    (SAMPLES, 'return {node["name"]: _age', 'return {node["name"]: 0.0 and _age', PROBED, (NEVER, NEVER, None)),
+    (
+        SAMPLES,
+        'found[node["name"]] = address.get("ip") in ends',
+        'found[node["name"]] = bool(ends)',
+        "test_nodes_and_tunnels",
+        None,
+    ),
+]
+TABLES = [("mesh", IN_MESH), ("mesh_existing", IN_EXISTING), ("mesh_values", IN_VALUES), ("mesh_truth", IN_TRUTH)]
 CASES = [(table, mutation) for table, mutations in TABLES for mutation in mutations]
 
 

@@ -135,9 +135,8 @@ def _of_state(target: Member, state: Mapping[str, Any]) -> list[str]:
         return ["the peer's configuration cannot be had: is its name right?"]
     if "cluster-id" in config and config["cluster-id"] != target.id:
         return [f"the peer's number is {config['cluster-id']}, and {target.id} is expected"]
-    parts = [
-        part for part in ("nodes", "endpoints", "identities", "services") if not (state.get("synced") or {}).get(part)
-    ]
+    synced = state.get("synced") or {}
+    parts = [part for part in _PARTS if not synced.get(part, False)]
     return [f"not taken over yet: {', '.join(parts)}"] if parts else []
 
 
