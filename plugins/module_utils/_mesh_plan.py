@@ -15,7 +15,11 @@ from ansible_collections.kubeblocks.multicluster.plugins.module_utils._kube.para
 from ansible_collections.kubeblocks.multicluster.plugins.module_utils._marks import standing_marks
 from ansible_collections.kubeblocks.multicluster.plugins.module_utils._mesh_cut import cut_in
 from ansible_collections.kubeblocks.multicluster.plugins.module_utils._rules import mesh, mesh_existing, mesh_values
-from ansible_collections.kubeblocks.multicluster.plugins.module_utils._rules.findings import FAIL, Finding
+from ansible_collections.kubeblocks.multicluster.plugins.module_utils._rules.findings import (
+    FAIL,
+    NEVER_ACCEPTED,
+    Finding,
+)
 from ansible_collections.kubeblocks.multicluster.plugins.module_utils._rules.mesh_versions import MINORS, minor_of
 from ansible_collections.kubeblocks.multicluster.plugins.module_utils._runner import CONTEXTS_SPEC, Call, access
 
@@ -46,7 +50,8 @@ def run(call: Call) -> dict[str, Any]:
     found += _silent(joined, seen, marked)
     answered = {name: entry for name, entry in seen.items() if "problem" not in entry}
     found += judged(wishes, places, answered, params["certificates"])
-    blocking = [entry for entry in found if entry.severity == FAIL and entry.id not in params["accept"]]
+    accepted = set(params["accept"]) - NEVER_ACCEPTED
+    blocking = [entry for entry in found if entry.severity == FAIL and entry.id not in accepted]
     result: dict[str, Any] = {"findings": [entry.as_dict() for entry in found], "marked": marked, "cut": cut}
     if blocking:
         lines = "\n".join(f"  {entry}" for entry in blocking)

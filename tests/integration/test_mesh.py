@@ -198,6 +198,14 @@ def test_everything_that_the_clusters_have_already_is_held_against_it(unfit_lab:
     assert audit.writes() == {node.name: [] for node in unfit_lab.nodes}
 
 
+def test_some_may_be_accepted_and_others_never(noded_lab: Lab) -> None:
+    overlapping = meshed(noded_lab, k8s_2={"pod_cidrs": ["10.202.0.0/16"]})
+    found = plan(noded_lab, overlapping, accept=["mesh.pod_overlap"])
+    assert list(found["plan"]) == list(PLANES)
+    found = plan(noded_lab, meshed(noded_lab, k8s_2={"id": 2}), accept=["mesh.id_doubled"])
+    assert "k8s-2: k8s-1 and k8s-2 both have the number 2." in found["msg"]
+
+
 def test_one_that_does_not_answer(noded_lab: Lab) -> None:
     wanted = meshed(noded_lab)
     wanted[2]["kubeconfig"] = "/nowhere/kubeconfig"

@@ -11,7 +11,7 @@ from typing import Any
 from urllib.parse import urlsplit
 
 FAIL, WARN, INFO = "fail", "warn", "info"
-# Nobody may accept these: what follows would write to the wrong cluster, or to none.
+# Nobody may accept these: what follows would write to the wrong cluster, to none, or what no program can read.
 NEVER_ACCEPTED = frozenset(
     {
         "inventory.control_plane",
@@ -35,6 +35,18 @@ NEVER_ACCEPTED = frozenset(
         "exposure.vke_subnet",
         "context.missing",
         "api.silent",
+        "mesh.ca",
+        "mesh.ca_differs",
+        "mesh.endpoints",
+        "mesh.id",
+        "mesh.id_doubled",
+        "mesh.max_clusters",
+        "mesh.name",
+        "mesh.name_doubled",
+        "mesh.nodes",
+        "mesh.pod_cidr",
+        "mesh.silent",
+        "mesh.version",
     }
 )
 
