@@ -20,6 +20,7 @@ from ansible_collections.kubeblocks.multicluster.plugins.module_utils._mesh_cert
 from ansible_collections.kubeblocks.multicluster.plugins.module_utils._mesh_plan import wish_of
 from ansible_collections.kubeblocks.multicluster.plugins.module_utils._rules import mesh, mesh_samples, mesh_truth
 from ansible_collections.kubeblocks.multicluster.plugins.module_utils._runner import CONTEXTS_SPEC, Call, access
+from ansible_collections.kubeblocks.multicluster.plugins.module_utils._tables import columns
 
 SPEC: dict[str, Any] = {
     "contexts": CONTEXTS_SPEC,
@@ -210,9 +211,7 @@ def table(members: Sequence[mesh_truth.Member], found: Sequence[mesh_truth.Pair]
     for source in names:
         cells = ["-" if source == target else _cell(by_ends[source, target]) for target in names]
         rows.append((source, *cells))
-    widths = [max(len(row[column]) for row in rows) for column in range(len(rows[0]))]
-    lines = ["  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip() for row in rows]
-    return lines + [f"{pair.source} -> {pair.target}: {why}" for pair in found for why in pair.why]
+    return columns(rows) + [f"{pair.source} -> {pair.target}: {why}" for pair in found for why in pair.why]
 
 
 def _cell(pair: mesh_truth.Pair) -> str:

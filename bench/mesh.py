@@ -1,0 +1,48 @@
+"""From four clusters without a network to etcd over a Cilium Cluster Mesh: ``site.yml``, five times. Run: make bench-mesh"""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+import time
+
+from figures import RUNS, machine, median, warn_if_busy
+
+from lab import lifecycle
+from lab.settings import CILIUM, Lab
+
+LAB = Lab("tbench", range=5, network=CILIUM)
+TARGET = 240  # seconds
+
+
+def timed() -> float:
+    """Seconds of the first ``site.yml`` on a fresh lab, whose images are there."""
+    lifecycle.up(LAB, lambda _text: None)
+    started = time.monotonic()
+    done = subprocess.run(
+        ["ansible-playbook", "-i", str(LAB.inventory), "playbooks/site.yml"],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    seconds = time.monotonic() - started
+    lifecycle.down(LAB.name, lambda _text: None)
+    if done.returncode:
+        sys.exit(f"bench: site.yml failed:\n{done.stdout}{done.stderr}")
+    return seconds
+
+
+def main() -> None:
+    warn_if_busy()
+    print(machine(), flush=True)
+    print(
+        median(
+            "site.yml, from no network to etcd over a mesh of four",
+            [timed() for _ in range(RUNS)],
+            f", target {TARGET} s",
+        )
+    )
+
+
+if __name__ == "__main__":
+    main()
