@@ -34,6 +34,7 @@ def node(lab: Lab, context: str, *, labels: dict[str, str] | None = None, **stat
     info |= {"operatingSystem": "x", "osImage": "x", "systemUUID": context}
     info |= {"bootID": status.get("boot", f"boot of {context}"), "machineID": status.get("machine", context)}
     reported = {"nodeInfo": info, "addresses": [{"type": "InternalIP", "address": status.get("address", "192.0.2.1")}]}
+    reported["conditions"] = [{"type": "Ready", "status": "True"}]
     if "address" not in status:
         reported["addresses"] = []
     with present(lab, context, body):

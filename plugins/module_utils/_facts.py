@@ -62,7 +62,7 @@ def of_data_plane(client: Client, wanted: Wanted) -> dict[str, Any]:
             "leftovers": lambda: {"leftovers": {key_of(each): _leftovers(client, each) for each in wanted.databases}},
             "storage": lambda: _storage(client),
             "nodes": lambda: _nodes(client),
-            "service networks": lambda: _service_networks(client),
+            "service networks": lambda: service_networks(client),
             "load balancers": lambda: _load_balancers(client) if wanted.load_balancers else {},
         }
     )
@@ -87,7 +87,7 @@ def of_control_plane(client: Client, wanted: Wanted) -> dict[str, Any]:
             "the operator's credentials": lambda: _credentials(client.get(f"{secrets}/{wanted.secret}")),
             "pull Secrets": missing,
             "nodes": lambda: _nodes(client),
-            "service networks": lambda: _service_networks(client),
+            "service networks": lambda: service_networks(client),
         }
     )
 
@@ -222,12 +222,7 @@ def _nodes(client: Client) -> dict[str, Any]:
     infos = [node["status"]["nodeInfo"] for node in nodes]
     return {
         "pod_networks": _set(network for node in nodes for network in node["spec"].get("podCIDRs") or []),
-        "node_addresses": _set(
-            entry["address"]
-            for node in nodes
-            for entry in node["status"].get("addresses") or []
-            if entry["type"] == "InternalIP"
-        ),
+        "node_addresses": addresses_of(nodes),
         "providers": _set(node["spec"].get("providerID", "").partition(":")[0] for node in nodes),
         "ready_nodes": sum(1 for node in nodes if is_ready(node)),
         "boot_ids": _set(info["bootID"] for info in infos),
@@ -236,12 +231,22 @@ def _nodes(client: Client) -> dict[str, Any]:
     }
 
 
+def addresses_of(nodes: Iterable[Mapping[str, Any]]) -> list[str]:
+    """The nodes' own addresses within their cluster (InternalIP)."""
+    return _set(
+        entry["address"]
+        for node in nodes
+        for entry in node["status"].get("addresses") or []
+        if entry["type"] == "InternalIP"
+    )
+
+
 def is_ready(node: Mapping[str, Any]) -> bool:
     conditions = node["status"].get("conditions") or []
     return any(entry["type"] == "Ready" and entry["status"] == "True" for entry in conditions)
 
 
-def _service_networks(client: Client) -> dict[str, Any]:
+def service_networks(client: Client) -> dict[str, Any]:
     """From Kubernetes 1.33 on; an older cluster has no such API, and shows none."""
     services = client.list("/apis/networking.k8s.io/v1/servicecidrs")
     return {"service_networks": _set(network for entry in services for network in entry["spec"]["cidrs"])}

@@ -6,7 +6,11 @@ from __future__ import annotations
 from typing import Any
 
 from ansible_collections.kubeblocks.multicluster.plugins.module_utils import _signing as signing
-from ansible_collections.kubeblocks.multicluster.plugins.module_utils._facts import is_ready
+from ansible_collections.kubeblocks.multicluster.plugins.module_utils._facts import (
+    addresses_of,
+    is_ready,
+    service_networks,
+)
 from ansible_collections.kubeblocks.multicluster.plugins.module_utils._kube.client import Client
 from ansible_collections.kubeblocks.multicluster.plugins.module_utils._mesh_certificates import AUTHORITY, held
 from ansible_collections.kubeblocks.multicluster.plugins.module_utils._operator import list_releases, read_release
@@ -37,15 +41,13 @@ def of_cluster(client: Client) -> dict[str, Any]:
     nodes = client.list("/api/v1/nodes")
     infos = [node["status"]["nodeInfo"] for node in nodes]
     daemons = client.list("/apis/apps/v1/daemonsets", metadata_only=True)
-    networks = client.list("/apis/networking.k8s.io/v1/servicecidrs")
-    ready = [node for node in nodes if is_ready(node)]
     return {
         "nodes": len(nodes),
-        "node_addresses": sorted(_addresses(nodes)),
-        "ready_addresses": sorted(_addresses(ready)),
+        "node_addresses": addresses_of(nodes),
+        "ready_addresses": addresses_of(node for node in nodes if is_ready(node)),
         "kernels": sorted({info["kernelVersion"] for info in infos} - {""}),
         "architectures": sorted({info["architecture"] for info in infos} - {""}),
-        "service_networks": sorted({text for entry in networks for text in entry["spec"]["cidrs"]}),
+        **service_networks(client),
         "cni": sorted({_NETWORKS[name] for body in daemons if (name := body["metadata"]["name"]) in _NETWORKS}),
         "cilium": _cilium(client),
         "node_ports": _node_ports(client),
@@ -82,13 +84,4 @@ def _node_ports(client: Client) -> dict[int, str]:
         for body in client.list("/api/v1/services")
         for port in body["spec"].get("ports") or []
         if port.get("nodePort")
-    }
-
-
-def _addresses(nodes: list[dict[str, Any]]) -> set[str]:
-    return {
-        entry["address"]
-        for node in nodes
-        for entry in node["status"].get("addresses") or []
-        if entry["type"] == "InternalIP"
     }

@@ -149,7 +149,8 @@ def _ask(
     keeper = Client(access(dict(control), params["request_timeout"]))
     told = standing_marks(keeper, params["operator_namespace"])
     marked = [name for name, place in places.items() if place["context"] in told]
-    cut = [name for name, place in places.items() if place["context"] in cut_in(keeper, params["operator_namespace"])]
+    dead = cut_in(keeper, params["operator_namespace"])
+    cut = [name for name, place in places.items() if place["context"] in dead]
     wanted = [name for name in joined if name not in marked]
 
     def ask(name: str) -> dict[str, Any]:
