@@ -32,7 +32,7 @@ PACKAGES = {
     "util-linux": "/usr/bin/unshare",
 }
 # Besides, for a lab with Cilium, whose agent compiles its BPF programs and calls these.
-CILIUM_PACKAGES = {"clang-19": "/usr/bin/clang-19", "ipset": "/usr/sbin/ipset"}
+CILIUM_PACKAGES = {"clang-19": "/usr/bin/clang-19", "ipset": "/usr/sbin/ipset", "python3": "/usr/bin/pydoc3"}
 # Debian asks this program before it starts the service of a package.
 POLICY = Path("/usr/sbin/policy-rc.d")
 

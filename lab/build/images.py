@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from lab.build import cilium
-from lab.build.debian import BASH, busybox
+from lab.build.debian import BASH, busybox, python
 from lab.build.oci import NOBODY, Image, archive
 from lab.build.programs import ETCD_VERSION, KUBEBLOCKS_VERSION, METALLB_VERSION, program
 from lab.build.tools import tools
@@ -57,9 +57,13 @@ ALL = (
 )
 
 
+# For the mesh's test: Debian's Python under the name of the default image.
+PYTHON = Image("library/python:3.13-alpine", python, NOBODY)
+
+
 def of_network(network: str) -> tuple[Image, ...]:
     """The images that the nodes of a lab with this network hold."""
-    return (*ALL, *(cilium.IMAGES if network == CILIUM else ()))
+    return (*ALL, *((*cilium.IMAGES, PYTHON) if network == CILIUM else ()))
 
 
 def archives(network: str = ROUTES) -> list[Path]:

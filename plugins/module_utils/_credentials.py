@@ -14,6 +14,7 @@ from typing import Any
 from ansible_collections.kubeblocks.multicluster.plugins.module_utils._kube.client import Client
 from ansible_collections.kubeblocks.multicluster.plugins.module_utils._kube.errors import Failed
 from ansible_collections.kubeblocks.multicluster.plugins.module_utils._kube.identity import (
+    require_uid,
     uid_of,
     way_in_cluster,
     way_to,
@@ -147,7 +148,8 @@ def _keep(call: Call, place: Mapping[str, Any], token: str, own_uid: str, known_
         )
     why = needs_renewal(claims_of(token), found["metadata"]["uid"] if found else "", time.time())
     if why and not call.check_mode:
-        _require_known(client, known_uid)
+        if known_uid:
+            require_uid(client, known_uid, "mint a token")
         token = mint(client, namespace, account, params["token_seconds"])
     if place.get("may_be_control_plane") and uid_of(client) == own_uid:
         way = way_in_cluster(client)
@@ -170,15 +172,6 @@ def _held_entry(held: Mapping[str, str], context: str) -> dict[str, Any] | None:
         return None
     token = held.get(token_key(context), "")
     return {**way, "token": token, "why": ""} if token else None
-
-
-def _require_known(client: Client, known_uid: str) -> None:
-    uid = uid_of(client) if known_uid else ""
-    if uid != known_uid:
-        raise Failed(
-            f"{client.context}: cannot mint a token: it was cluster {known_uid}, and is {uid}: renamed or rebuilt? "
-            "Check where the context leads and run again."
-        )
 
 
 def _token_result(context: str, answer: Mapping[str, Any]) -> dict[str, Any]:

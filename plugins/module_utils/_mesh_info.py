@@ -65,12 +65,7 @@ def run(call: Call) -> dict[str, Any]:
 
 def look(params: Mapping[str, Any]) -> dict[str, Any]:
     """Every member of the mesh that is not marked, asked once and at the same time."""
-    places = {place["name"]: place for place in params["contexts"]}
-    joined = mesh.members(wish_of(place) for place in places.values())
-    control = next(place for place in places.values() if place["plane"] == "control")
-    told = standing_marks(Client(access(dict(control), params["request_timeout"])), params["operator_namespace"])
-    marked = [wish.context for wish in joined if places[wish.context]["context"] in told]
-    members = [mesh_truth.Member(wish.context, wish.cluster, wish.id) for wish in joined if wish.context not in marked]
+    members, places, marked = members_of(params, keeper_of(params))
 
     def ask(name: str) -> dict[str, Any]:
         client = Client(access(dict(places[name]), params["request_timeout"]))
@@ -87,6 +82,24 @@ def look(params: Mapping[str, Any]) -> dict[str, Any]:
         "whole": all(pair.whole for pair in found),
         "table": table(members, found),
     }
+
+
+def keeper_of(params: Mapping[str, Any]) -> Client:
+    """The control plane, which keeps the records."""
+    control = next(place for place in params["contexts"] if place["plane"] == "control")
+    return Client(access(dict(control), params["request_timeout"]))
+
+
+def members_of(
+    params: Mapping[str, Any], keeper: Client
+) -> tuple[list[mesh_truth.Member], dict[str, Mapping[str, Any]], list[str]]:
+    """The mesh's members that are not marked, each name's entry in the inventory, and the members that are marked."""
+    places = {place["name"]: place for place in params["contexts"]}
+    joined = mesh.members(wish_of(place) for place in places.values())
+    told = standing_marks(keeper, params["operator_namespace"])
+    marked = [wish.context for wish in joined if places[wish.context]["context"] in told]
+    left = [wish for wish in joined if wish.context not in marked]
+    return [mesh_truth.Member(wish.context, wish.cluster, wish.id) for wish in left], places, marked
 
 
 def of_cluster(client: Client, namespace: str, timeout: float) -> dict[str, Any]:
@@ -139,15 +152,15 @@ def _agent(client: Client, pod: Mapping[str, Any], now: datetime.datetime, timeo
     if found["problem"]:
         return found
     try:
-        said = {what: _said(client, pod, _AGENT[1], command, timeout) for what, command in _COMMANDS.items()}
+        told = {what: said(client, pod, _AGENT[1], command, timeout) for what, command in _COMMANDS.items()}
     except ContextError as problem:
         return {**found, "problem": problem.reason}
     return {
         **found,
-        "clusters": mesh_samples.clusters_of(said["status"]),
-        "known": mesh_samples.addresses_of(said["nodes"]),
-        "tunnels": mesh_samples.tunnels_of(said["nodes"], said["ipcache"]),
-        "probes": mesh_samples.probes_of(said["health"], now),
+        "clusters": mesh_samples.clusters_of(told["status"]),
+        "known": mesh_samples.addresses_of(told["nodes"]),
+        "tunnels": mesh_samples.tunnels_of(told["nodes"], told["ipcache"]),
+        "probes": mesh_samples.probes_of(told["health"], now),
     }
 
 
@@ -157,7 +170,7 @@ def _kvstoremesh(client: Client, pod: Mapping[str, Any], timeout: float) -> dict
         return found
     command = (_PROGRAM, "kvstoremesh-dbg", "status", "-o", "json")
     try:
-        found["clusters"] = mesh_samples.clusters_of(_said(client, pod, _KVSTOREMESH[1], command, timeout))
+        found["clusters"] = mesh_samples.clusters_of(said(client, pod, _KVSTOREMESH[1], command, timeout))
         for name, state in found["clusters"].items():
             if not state.get("ready", False):
                 state["status"] = _diagnosed(client, pod, name, timeout) or state.get("status", "")
@@ -182,7 +195,8 @@ def _of_pod(pod: Mapping[str, Any]) -> dict[str, Any]:
     return {"pod": pod["metadata"]["name"], "problem": "" if running else f"it is {phase}, and not Ready"}
 
 
-def _said(client: Client, pod: Mapping[str, Any], container: str, command: Sequence[str], timeout: float) -> Any:
+def said(client: Client, pod: Mapping[str, Any], container: str, command: Sequence[str], timeout: float) -> Any:
+    """What a program in a container prints as JSON. Raises ContextError with its last line where that is no JSON."""
     metadata = pod["metadata"]
     code, text = client.execute(metadata["namespace"], metadata["name"], container, command, timeout)
     try:

@@ -18,6 +18,7 @@ from ansible_collections.kubeblocks.multicluster.plugins.module_utils._kube.clie
 from ansible_collections.kubeblocks.multicluster.plugins.module_utils._kube.errors import ContextError
 
 LABEL = "kubeblocks.multicluster/probe"
+CONTAINER = "probe"
 _SECONDS = 40  # the Pod's own deadline; that of whoever waits is shorter
 _NO_IMAGE = ("ErrImagePull", "ImagePullBackOff", "InvalidImageName", "ErrImageNeverPull", "RegistryUnavailable")
 
@@ -113,7 +114,7 @@ def _first_line(text: str) -> str:
 def _job(probe: Probe, name: str, seconds: int) -> dict[str, Any]:
     labels = {LABEL: name}
     container = {
-        "name": "probe",
+        "name": CONTAINER,
         "image": probe.image,
         "imagePullPolicy": "IfNotPresent",
         "command": list(probe.command),

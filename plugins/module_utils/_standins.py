@@ -10,8 +10,7 @@ from urllib.parse import urlsplit
 
 from ansible_collections.kubeblocks.multicluster.plugins.module_utils._databases import Known
 from ansible_collections.kubeblocks.multicluster.plugins.module_utils._kube.client import Client
-from ansible_collections.kubeblocks.multicluster.plugins.module_utils._kube.errors import Failed
-from ansible_collections.kubeblocks.multicluster.plugins.module_utils._kube.identity import uid_of
+from ansible_collections.kubeblocks.multicluster.plugins.module_utils._kube.identity import require_uid
 from ansible_collections.kubeblocks.multicluster.plugins.module_utils._kube.objects import (
     Change,
     Removal,
@@ -72,12 +71,7 @@ def plan_all(
 def write(clients: Mapping[str, Client], steps: Sequence[Step], uids: Mapping[str, str]) -> None:
     """Carry the steps out, each in the cluster that is recorded under its context's name (``uids``)."""
     for context in sorted({step.context for step in steps}):
-        uid = uid_of(clients[context])
-        if uid != uids.get(context):
-            raise Failed(
-                f"{context}: cannot write Services there: it was cluster {uids.get(context) or 'unknown'}, and is "
-                f"{uid}: renamed or rebuilt?"
-            )
+        require_uid(clients[context], uids.get(context, ""), "write Services there")
     for step in steps:
         client = clients[step.context]
         if isinstance(step.step, Removal):

@@ -7,7 +7,7 @@ import base64
 import hashlib
 
 from ansible_collections.kubeblocks.multicluster.plugins.module_utils._kube.client import Client, describe
-from ansible_collections.kubeblocks.multicluster.plugins.module_utils._kube.errors import ContextError
+from ansible_collections.kubeblocks.multicluster.plugins.module_utils._kube.errors import ContextError, Failed
 
 _OWN_SERVER = "https://kubernetes.default.svc:443"
 
@@ -19,6 +19,16 @@ def uid_of(client: Client) -> str:
     if not uid:
         raise ContextError(client.context, "get", describe(path), f"{client.server} answers without its UID")
     return str(uid)
+
+
+def require_uid(client: Client, known: str, what: str) -> None:
+    """Raises Failed where a context is not the cluster that it was: nothing may be written there."""
+    uid = uid_of(client)
+    if uid != known:
+        raise Failed(
+            f"{client.context}: cannot {what}: it was cluster {known or 'unknown'}, and is {uid}: renamed or rebuilt? "
+            "Check where the context leads and run again."
+        )
 
 
 def identity_of(client: Client) -> dict[str, str]:
