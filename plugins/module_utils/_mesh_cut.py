@@ -3,15 +3,34 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from typing import Any
+
 from ansible_collections.kubeblocks.multicluster.plugins.module_utils._kube.client import Client
+from ansible_collections.kubeblocks.multicluster.plugins.module_utils._kube.identity import uid_of
+from ansible_collections.kubeblocks.multicluster.plugins.module_utils._kube.parallel import ask_all
 from ansible_collections.kubeblocks.multicluster.plugins.module_utils._marks import read_marks, standing
+from ansible_collections.kubeblocks.multicluster.plugins.module_utils._record import read_record
 from ansible_collections.kubeblocks.multicluster.plugins.module_utils._rules.verdict import DEAD
+from ansible_collections.kubeblocks.multicluster.plugins.module_utils._runner import access
+
+_LIMIT = 2.0  # seconds: an API server that takes longer is none to go back to yet
 
 
-def cut_in(client: Client, namespace: str) -> list[str]:
-    """Contexts whose backends nobody is to be sent to, as the control plane's record of marks says.
+def cut_in(keeper: Client, namespace: str, places: Mapping[str, Mapping[str, Any]]) -> tuple[list[str], list[str]]:
+    """Names of the inventory: whom nobody is to be sent to, and who was dead and is back, though still marked.
 
-    Where only the API is silent the members still vote, and they need the network that leads to them.
+    Where only the API was silent the members still vote, and they need the network that leads to them. One that is back
+    is the cluster that was recorded: its members have to catch up before its mark can go.
     """
-    marks = read_marks(client, namespace)
-    return [context for context in standing(marks) if marks[context].get("verdict") == DEAD]
+    marks = read_marks(keeper, namespace)
+    dead = [context for context in standing(marks) if marks[context].get("verdict") == DEAD]
+    wanted = {name: place for name, place in places.items() if place["context"] in dead}
+    record = (read_record(keeper, namespace) or {}) if wanted else {}
+
+    def ask(name: str) -> str:
+        return uid_of(Client(access(dict(wanted[name]), _LIMIT)))
+
+    uids, _problems = ask_all(wanted, ask, 2 * _LIMIT)
+    back = [name for name, uid in uids.items() if uid == record.get(wanted[name]["context"], {}).get("uid")]
+    return [name for name in wanted if name not in back], back

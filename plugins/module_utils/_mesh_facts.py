@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 from ansible_collections.kubeblocks.multicluster.plugins.module_utils import _signing as signing
@@ -49,13 +50,13 @@ def of_cluster(client: Client) -> dict[str, Any]:
         "architectures": sorted({info["architecture"] for info in infos} - {""}),
         **service_networks(client),
         "cni": sorted({_NETWORKS[name] for body in daemons if (name := body["metadata"]["name"]) in _NETWORKS}),
-        "cilium": _cilium(client),
+        "cilium": cilium_in(client),
         "node_ports": _node_ports(client),
         "authority": _authority(client),
     }
 
 
-def _cilium(client: Client) -> dict[str, Any] | None:
+def cilium_in(client: Client) -> dict[str, Any] | None:
     """None where there is no sign of Cilium; ``version`` and ``values`` are empty where no release of Helm holds it."""
     config = client.get(f"/api/v1/namespaces/{NAMESPACE}/configmaps/cilium-config")
     records = [record for record in list_releases(client, NAMESPACE) if record["name"] == RELEASE]
@@ -68,6 +69,12 @@ def _cilium(client: Client) -> dict[str, Any] | None:
         "version": str(metadata.get("version", "")),
         "values": release.get("config") or {},
     }
+
+
+def peers_listed(values: Mapping[str, Any]) -> list[Mapping[str, Any]]:
+    """The entries of the list of clusters in a release's values."""
+    listed = ((values.get("clustermesh") or {}).get("config") or {}).get("clusters") or []
+    return [entry for entry in listed if isinstance(entry, Mapping)]
 
 
 def _authority(client: Client) -> dict[str, Any] | None:

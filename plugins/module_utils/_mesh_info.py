@@ -33,6 +33,8 @@ SPEC: dict[str, Any] = {
     "deadline": {"type": "float", "default": 30.0},
 }
 _AGENT, _KVSTOREMESH = ("cilium", "cilium-agent"), ("clustermesh-apiserver", "kvstoremesh")
+PROGRAMS = (_AGENT[0], _KVSTOREMESH[0])  # the label k8s-app of those that have a list of peers
+LISTS = ("cilium-clustermesh", "cilium-kvstoremesh")  # Secrets with these lists
 _PROGRAM = "/usr/bin/clustermesh-apiserver"
 _COMMANDS = {
     "status": ("cilium-dbg", "status", "-o", "json"),
@@ -136,7 +138,7 @@ def _nodes(client: Client) -> dict[str, str]:
 
 def _expected(client: Client, namespace: str) -> list[str]:
     """The peers that both programs are told of."""
-    told = [set(held(client, namespace, name)) for name in ("cilium-clustermesh", "cilium-kvstoremesh")]
+    told = [set(held(client, namespace, name)) for name in LISTS]
     return sorted(set.intersection(*told))
 
 

@@ -131,8 +131,8 @@ def told_of(cluster: str, ciliums: Sequence[Mapping[str, Any] | None]) -> list[s
         entry
         for cilium in ciliums
         if cilium
-        for entry in ((cilium["values"].get("clustermesh") or {}).get("config") or {}).get("clusters") or []
-        if isinstance(entry, Mapping) and entry.get("name") == cluster
+        for entry in facts.peers_listed(cilium["values"])
+        if entry.get("name") == cluster
     ]
     return sorted({address for entry in listed for address in entry.get("ips") or []})
 
@@ -149,8 +149,7 @@ def _ask(
     keeper = Client(access(dict(control), params["request_timeout"]))
     told = standing_marks(keeper, params["operator_namespace"])
     marked = [name for name, place in places.items() if place["context"] in told]
-    dead = cut_in(keeper, params["operator_namespace"])
-    cut = [name for name, place in places.items() if place["context"] in dead]
+    cut, _back = cut_in(keeper, params["operator_namespace"], {name: places[name] for name in joined})
     wanted = [name for name in joined if name not in marked]
 
     def ask(name: str) -> dict[str, Any]:

@@ -245,7 +245,47 @@ IN_TRUTH: list[Mutation] = [
         None,
     ),
 ]
-TABLES = [("mesh", IN_MESH), ("mesh_existing", IN_EXISTING), ("mesh_values", IN_VALUES), ("mesh_truth", IN_TRUTH)]
+PEERS = f"{RULES}.mesh_peers"
+CUT = "test_what_is_there_and_what_is_kept"
+WHOLE = {"one": "1", "two": "2", "two-b": "b", "two.etcd-client.key": "k"}
+IN_PEERS: list[Mutation] = [
+    (
+        PEERS,
+        "if _belongs(key, members)}",
+        "if _belongs(key, [*members, key])}",
+        CUT,
+        ({"one": "1"}, {"left": "x"}, (), {"one": "1"}, {}),
+    ),
+    (
+        PEERS,
+        "if _belongs(key, members)}, **there}",
+        "if _belongs(key, members) and key not in there}, **there, **kept}",
+        CUT,
+        ({"one": "new"}, {"one": "1"}, (), {"one": "new"}, {}),
+    ),
+    (PEERS, "if _belongs(key, gone)}", "if key in there}", CUT, (WHOLE, {}, (), WHOLE, {})),
+    (
+        PEERS,
+        "key in peers or any(",
+        "any(",
+        CUT,
+        ({"one": "1"}, {"one": "1"}, ("one",), {}, {"one": "1"}),
+    ),
+    (
+        PEERS,
+        'key.startswith(f"{peer}.etcd-client")',
+        'key.startswith(f"{peer}")',
+        CUT,
+        (WHOLE, {}, ("two",), {"one": "1", "two-b": "b"}, {"two": "2", "two.etcd-client.key": "k"}),
+    ),
+]
+TABLES = [
+    ("mesh_peers", IN_PEERS),
+    ("mesh", IN_MESH),
+    ("mesh_existing", IN_EXISTING),
+    ("mesh_values", IN_VALUES),
+    ("mesh_truth", IN_TRUTH),
+]
 CASES = [(table, mutation) for table, mutations in TABLES for mutation in mutations]
 
 

@@ -1,0 +1,155 @@
+# Private to this collection.
+"""The surviving clusters' lists of peers, as the record of marks wants them: the dead leave, the returned come back.
+
+Nothing is asked of the dead side, and no chart is needed. An entry that is taken out is kept beside the list.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from ansible_collections.kubeblocks.multicluster.plugins.module_utils._kube.client import FIELD_MANAGER, Client
+from ansible_collections.kubeblocks.multicluster.plugins.module_utils._kube.errors import Failed
+from ansible_collections.kubeblocks.multicluster.plugins.module_utils._kube.identity import require_uid
+from ansible_collections.kubeblocks.multicluster.plugins.module_utils._kube.objects import Change, written
+from ansible_collections.kubeblocks.multicluster.plugins.module_utils._kube.parallel import ask_all
+from ansible_collections.kubeblocks.multicluster.plugins.module_utils._mesh_cut import cut_in
+from ansible_collections.kubeblocks.multicluster.plugins.module_utils._mesh_facts import (
+    NAMESPACE,
+    cilium_in,
+    peers_listed,
+)
+from ansible_collections.kubeblocks.multicluster.plugins.module_utils._mesh_info import (
+    LISTS,
+    PROGRAMS,
+    keeper_of,
+    members_of,
+)
+from ansible_collections.kubeblocks.multicluster.plugins.module_utils._mesh_plan import wish_of
+from ansible_collections.kubeblocks.multicluster.plugins.module_utils._record import read_record
+from ansible_collections.kubeblocks.multicluster.plugins.module_utils._rules import mesh_peers as rules
+from ansible_collections.kubeblocks.multicluster.plugins.module_utils._runner import CONTEXTS_SPEC, Call, access
+
+SPEC: dict[str, Any] = {
+    "contexts": CONTEXTS_SPEC,
+    "operator_namespace": {"type": "str", "default": "kb-system"},
+    "request_timeout": {"type": "float", "default": 5.0},
+    "deadline": {"type": "float", "default": 20.0},
+}
+KEPT = "kubeblocks-multicluster-peers"  # Secret: list.key → the entry that was taken out
+_SECRETS, _PODS = (f"/api/v1/namespaces/{NAMESPACE}/{kind}" for kind in ("secrets", "pods"))
+_SEEN = "kubeblocks.multicluster/peers-cut"  # on Pods: a change of it makes the kubelet bring their files up to date
+Held = dict[str, str]
+
+
+@dataclass(frozen=True)
+class Steps:
+    """What is to be written in one cluster: ``kept``, before and after; ``lists`` that change, before and after; the
+    ``pods`` that have not been told of ``mark`` yet."""
+
+    kept: tuple[Held, Held]
+    lists: Mapping[str, tuple[Held, Held]]
+    pods: Sequence[str]
+    mark: str
+
+    def __bool__(self) -> bool:
+        return bool(self.lists or self.pods or self.kept[0] != self.kept[1])
+
+    def changes(self) -> list[Change]:
+        """The same for the eye: whoever is in a Secret, and nothing of its entries."""
+        pairs = {**self.lists, **({KEPT: self.kept} if self.kept[0] != self.kept[1] else {})}
+        found = [Change(_secret(name, before), _secret(name, after)) for name, (before, after) in pairs.items()]
+        return found + [Change(_pod(name, ""), _pod(name, self.mark)) for name in self.pods]
+
+
+def run(call: Call) -> dict[str, Any]:
+    """Raises Failed with every cluster that could not be looked at or written to, after all others were."""
+    params, keeper = call.params, keeper_of(call.params)
+    members, places, _marked = members_of(params, keeper)
+    names = {name: wish.cluster for name, place in places.items() if (wish := wish_of(place)).id}
+    cut, back = cut_in(keeper, params["operator_namespace"], {name: places[name] for name in names})
+    record = read_record(keeper, params["operator_namespace"]) or {}
+    gone = [names[name] for name in cut]
+
+    def bring(name: str) -> tuple[list[Change], bool]:
+        place = dict(places[name])
+        client = Client(access(place, params["request_timeout"]))
+        steps = _steps(client, gone, list(names.values()))
+        if steps and not call.check_mode:
+            require_uid(client, record.get(place["context"], {}).get("uid", ""), "change its list of peers")
+            _write(client, steps)
+        return steps.changes(), bool(back) and _is_behind(client, [names[each] for each in back])
+
+    answers, problems = ask_all([member.context for member in members], bring, params["deadline"])
+    changes = [change for found, _behind in answers.values() for change in found]
+    behind = [name for name, (_found, is_behind) in answers.items() if is_behind]
+    result = {**written(changes), "cut": cut, "back": back, "behind": behind}
+    if problems:
+        lines = "\n".join(f"  {name}: {problem}" for name, problem in problems.items())
+        raise Failed(f"cluster_mesh: cannot bring these clusters' lists of peers up to date:\n{lines}", **result)
+    return result
+
+
+def _is_behind(client: Client, back: Sequence[str]) -> bool:
+    """Whether Cilium's release was made without one that is back: its addresses are not known there then."""
+    found = cilium_in(client)
+    listed = peers_listed(found["values"]) if found and found["version"] else []
+    return bool(listed) and not set(back) <= {str(entry.get("name")) for entry in listed}
+
+
+def _steps(client: Client, gone: Sequence[str], members: Sequence[str]) -> Steps:
+    before = _entries(client, KEPT)
+    kept: Held = {}
+    lists = {}
+    for name in LISTS:
+        there = _entries(client, name)
+        mine = {key.removeprefix(f"{name}."): value for key, value in before.items() if key.startswith(f"{name}.")}
+        after, away = rules.cut(there, mine, gone, members)
+        kept |= {f"{name}.{key}": value for key, value in away.items()}
+        if after != there:
+            lists[name] = (there, after)
+    mark = ",".join(sorted(gone))
+    return Steps((before, kept), lists, _stale(client, mark), mark)
+
+
+def _entries(client: Client, name: str) -> Held:
+    """What a Secret holds, as it is on the wire."""
+    return dict((client.get(f"{_SECRETS}/{name}") or {}).get("data") or {})
+
+
+def _stale(client: Client, mark: str) -> list[str]:
+    """Cilium's Pods that have not been told of this change yet."""
+    pods = [pod for program in PROGRAMS for pod in client.list(_PODS, labels=f"k8s-app={program}")]
+    return [
+        pod["metadata"]["name"] for pod in pods if (pod["metadata"].get("annotations") or {}).get(_SEEN, "") != mark
+    ]
+
+
+def _write(client: Client, steps: Steps) -> None:
+    """What is taken out is kept first and forgotten last: killed in between, the next run has all of it."""
+    before, after = steps.kept
+    if after.items() - before.items():
+        client.apply(f"{_SECRETS}/{KEPT}", _secret(KEPT, {**before, **after}))
+    for name, (there, wanted) in steps.lists.items():
+        data: dict[str, str | None] = {**dict.fromkeys(there), **wanted}
+        client.patch(f"{_SECRETS}/{name}", {"data": data})
+    for name in steps.pods:
+        client.patch(f"{_PODS}/{name}", {"metadata": {"annotations": {_SEEN: steps.mark or None}}})
+    if not after and before:
+        client.delete(f"{_SECRETS}/{KEPT}")
+    elif before.keys() - after.keys():
+        client.apply(f"{_SECRETS}/{KEPT}", _secret(KEPT, after))
+
+
+def _secret(name: str, data: Held) -> dict[str, Any]:
+    metadata = {"namespace": NAMESPACE, "name": name}
+    if name == KEPT:
+        metadata |= {"labels": {"app.kubernetes.io/managed-by": FIELD_MANAGER}}
+    return {"apiVersion": "v1", "kind": "Secret", "metadata": metadata, "data": dict(data)}
+
+
+def _pod(name: str, mark: str) -> dict[str, Any]:
+    metadata = {"namespace": NAMESPACE, "name": name, "annotations": {_SEEN: mark}}
+    return {"apiVersion": "v1", "kind": "Pod", "metadata": metadata}
