@@ -24,18 +24,22 @@ from ansible_collections.kubeblocks.multicluster.plugins.module_utils._mesh_fact
 from ansible_collections.kubeblocks.multicluster.plugins.module_utils._mesh_info import (
     LISTS,
     PROGRAMS,
-    keeper_of,
     members_of,
 )
 from ansible_collections.kubeblocks.multicluster.plugins.module_utils._mesh_plan import wish_of
 from ansible_collections.kubeblocks.multicluster.plugins.module_utils._record import read_record
 from ansible_collections.kubeblocks.multicluster.plugins.module_utils._rules import mesh_peers as rules
-from ansible_collections.kubeblocks.multicluster.plugins.module_utils._runner import CONTEXTS_SPEC, Call, access
+from ansible_collections.kubeblocks.multicluster.plugins.module_utils._runner import (
+    AUTH_SPEC,
+    CONTEXTS_SPEC,
+    Call,
+    access,
+)
 
 SPEC: dict[str, Any] = {
+    **AUTH_SPEC,
     "contexts": CONTEXTS_SPEC,
     "operator_namespace": {"type": "str", "default": "kb-system"},
-    "request_timeout": {"type": "float", "default": 5.0},
     "deadline": {"type": "float", "default": 20.0},
 }
 KEPT = "kubeblocks-multicluster-peers"  # Secret: list.key → the entry that was taken out
@@ -66,7 +70,7 @@ class Steps:
 
 def run(call: Call) -> dict[str, Any]:
     """Raises Failed with every cluster that could not be looked at or written to, after all others were."""
-    params, keeper = call.params, keeper_of(call.params)
+    params, keeper = call.params, call.client()
     members, places, _marked = members_of(params, keeper)
     names = {name: wish.cluster for name, place in places.items() if (wish := wish_of(place)).id}
     cut, back = cut_in(keeper, params["operator_namespace"], {name: places[name] for name in names})
@@ -85,6 +89,11 @@ def run(call: Call) -> dict[str, Any]:
     answers, problems = ask_all([member.context for member in members], bring, params["deadline"])
     changes = [change for found, _behind in answers.values() for change in found]
     behind = [name for name, (_found, is_behind) in answers.items() if is_behind]
+    if behind:
+        call.warn(
+            f"{', '.join(behind)}: Cilium's release was made without {', '.join(back)}, which is back: run "
+            "the playbook failback or site, which bring it up to date"
+        )
     result = {**written(changes), "cut": cut, "back": back, "behind": behind}
     if problems:
         lines = "\n".join(f"  {name}: {problem}" for name, problem in problems.items())

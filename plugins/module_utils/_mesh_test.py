@@ -21,7 +21,7 @@ from ansible_collections.kubeblocks.multicluster.plugins.module_utils._kube.erro
 from ansible_collections.kubeblocks.multicluster.plugins.module_utils._kube.identity import require_uid
 from ansible_collections.kubeblocks.multicluster.plugins.module_utils._kube.objects import path_of_all
 from ansible_collections.kubeblocks.multicluster.plugins.module_utils._kube.parallel import ask_all
-from ansible_collections.kubeblocks.multicluster.plugins.module_utils._mesh_info import keeper_of, members_of, said
+from ansible_collections.kubeblocks.multicluster.plugins.module_utils._mesh_info import members_of, said
 from ansible_collections.kubeblocks.multicluster.plugins.module_utils._probe import (
     CONTAINER,
     LABEL,
@@ -32,15 +32,20 @@ from ansible_collections.kubeblocks.multicluster.plugins.module_utils._probe imp
 from ansible_collections.kubeblocks.multicluster.plugins.module_utils._record import read_record
 from ansible_collections.kubeblocks.multicluster.plugins.module_utils._rules import mesh_checks
 from ansible_collections.kubeblocks.multicluster.plugins.module_utils._rules.exposure import GLOBAL
-from ansible_collections.kubeblocks.multicluster.plugins.module_utils._runner import CONTEXTS_SPEC, Call, access
+from ansible_collections.kubeblocks.multicluster.plugins.module_utils._runner import (
+    AUTH_SPEC,
+    CONTEXTS_SPEC,
+    Call,
+    access,
+)
 
 SPEC: dict[str, Any] = {
+    **AUTH_SPEC,
     "contexts": CONTEXTS_SPEC,
     "operator_namespace": {"type": "str", "default": "kb-system"},
     "image": {"type": "str", "default": "docker.io/library/python:3.13-alpine"},
     "pull_secrets": {"type": "list", "elements": "str", "default": []},
     "start_timeout": {"type": "float", "default": 60.0},
-    "request_timeout": {"type": "float", "default": 10.0},
 }
 _RUN = "import os; exec(os.environ['PROGRAM'])"
 _SECONDS = 180  # the Pods' own deadline
@@ -58,7 +63,7 @@ class Site:
 
 def run(call: Call) -> dict[str, Any]:
     """Leaves nothing behind. Raises Failed with every way that is not open, and why."""
-    params, keeper = call.params, keeper_of(call.params)
+    params, keeper = call.params, call.client()
     members, places, marked = members_of(params, keeper)
     if call.check_mode:
         call.warn("the mesh was not tested: check mode makes no Pod")

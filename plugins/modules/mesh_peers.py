@@ -18,6 +18,7 @@ description:
   - Without a mark nothing is cut, nor where it was marked for another reason, such as an API server that is silent alone.
   - No chart is needed. The next run of the role cluster_mesh finds the lists as it wants them.
 extends_documentation_fragment:
+  - kubeblocks.multicluster._auth
   - kubeblocks.multicluster._contexts
   - kubeblocks.multicluster._attributes
   - kubeblocks.multicluster._attributes.writes
@@ -26,10 +27,6 @@ options:
     description: Namespace of the operator, where the records of contexts and marks are kept.
     type: str
     default: kb-system
-  request_timeout:
-    description: Seconds that one request may take.
-    type: float
-    default: 5.0
   deadline:
     description: Seconds after which a cluster that has not answered counts as silent.
     type: float
@@ -39,6 +36,7 @@ options:
 EXAMPLES = r"""
 - name: Cut off what is marked as dead, and join what is back
   kubeblocks.multicluster.mesh_peers:
+    context: control
     contexts: "{{ hostvars | kubeblocks.multicluster.contexts(groups) }}"
   run_once: true
 """

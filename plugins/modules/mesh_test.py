@@ -18,6 +18,7 @@ description:
   - Fails where a way is not open, with every pair that is broken and why.
   - Clusters that are marked as unavailable are left out. IPv4.
 extends_documentation_fragment:
+  - kubeblocks.multicluster._auth
   - kubeblocks.multicluster._contexts
   - kubeblocks.multicluster._attributes
 attributes:
@@ -44,15 +45,12 @@ options:
     description: Seconds that a Pod may take to start.
     type: float
     default: 60.0
-  request_timeout:
-    description: Seconds that one request to an API server may take.
-    type: float
-    default: 10.0
 """
 
 EXAMPLES = r"""
 - name: Try every way
   kubeblocks.multicluster.mesh_test:
+    context: control
     contexts: "{{ hostvars | kubeblocks.multicluster.contexts(groups) }}"
   run_once: true
 """

@@ -97,7 +97,9 @@ def bring(lab: Lab, silent: str = "", *, check: bool = False, body: str = "actio
         place["mesh"] = {"id": number}
         if place["name"] == DEAD and silent:
             place["kubeconfig"] = silent
-    return module(lab, "mesh_peers", {"contexts": contexts, "operator_namespace": SPACE}, body=body, check=check)
+    place = {"kubeconfig": str(lab.kubeconfig), "context": "control"}
+    options = {**place, "contexts": contexts, "operator_namespace": SPACE}
+    return module(lab, "mesh_peers", options, body=body, check=check)
 
 
 def there(lab: Lab, context: str) -> dict[str, dict[str, str]]:

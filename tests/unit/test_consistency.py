@@ -253,7 +253,8 @@ def test_plays_write_through_roles_only() -> None:
 
 def test_every_kind_of_writing_task_was_seen() -> None:
     ours = {"context_record", "crd_bundle", "cluster_role_replica", "helm_release_claim", "operator_kubeconfig"}
-    ours |= {"context_mark", "etcd_cluster", "member_services", "mesh_certificates", "metallb_configuration"}
+    ours |= {"context_mark", "etcd_cluster", "member_services", "mesh_certificates", "mesh_peers"}
+    ours |= {"metallb_configuration"}
     assert ours == WRITERS
     seen = {module_of(task) for role in ROLES for tasks in task_files(role).values() for task in flat(tasks)}
     expected = {f"kubeblocks.multicluster.{name}" for name in ours} | {"kubernetes.core.k8s", "kubernetes.core.helm"}
