@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 import datetime
+import math
 from collections.abc import Callable
 from typing import Any
 
@@ -131,6 +132,7 @@ WRONG: dict[str, tuple[Callable[[Seen], Any], str, bool]] = {
         "1 of 2 agents are not there",
         True,
     ),
+    "no agent": (lambda seen: seen.update(agents=[], desired_agents=0), "no agent runs", False),
     "no kvstoremesh": (lambda seen: seen.update(kvstoremesh=[]), "no kvstoremesh runs", True),
     "kvstoremesh is down": (
         lambda seen: seen["kvstoremesh"][0].update(problem="it is Pending, and not Ready"),
@@ -164,6 +166,11 @@ WRONG: dict[str, tuple[Callable[[Seen], Any], str, bool]] = {
         "two/k8s-2 was not reached by a probe",
         True,
     ),
+    "a node that was never probed": (
+        lambda seen: agent(seen)["probes"].update({NODE: math.inf}),
+        "two/k8s-2 was never probed",
+        True,
+    ),
     "no probe at all": (lambda seen: agent(seen)["probes"].clear(), "no node of two was ever probed", True),
 }
 
@@ -174,7 +181,37 @@ def test_what_is_wrong_is_said_in_words(case: str) -> None:
     seen = well()
     harm(seen["k8s-1"])
     found = first(seen)
-    assert (found.whole, found.why, found.agents_say) == (False, (said,), agents_say and "agent is down" not in case)
+    # Why it is not connected is told besides, and has a table of its own.
+    why = tuple(each for each in found.why if each == said or not each.startswith("nodes of two are reached"))
+    assert (found.whole, why, found.agents_say) == (False, (said,), agents_say and "agent is down" not in case)
+
+
+# Age of the probe, whether the peer's own API answers, kvstoremesh's words → what is taken for the reason.
+BETWEEN: list[tuple[float | None, bool, str, str]] = [
+    (
+        3.0,
+        True,
+        "Cannot establish TCP connection",
+        "nodes of two are reached, and its mesh API is not: is its port open?",
+    ),
+    (3.0, False, "i/o timeout", "nodes of two are reached, and its mesh API is not: is its port open?"),
+    (None, True, "i/o timeout", "two runs, and its nodes are not reached from here: the way between the two is cut"),
+    (math.inf, True, "", "two runs, and its nodes are not reached from here: the way between the two is cut"),
+    (None, False, "", "neither the nodes of two nor its API server are reached: it is dead, or cut off"),
+    (3.0, True, "x509: unknown authority", "two and this cluster do not accept each other's certificates"),
+    (None, False, "TLS: bad certificate", "two and this cluster do not accept each other's certificates"),
+]
+
+
+@pytest.mark.parametrize("case", BETWEEN)
+def test_what_keeps_a_cluster_from_its_peer(case: tuple[float | None, bool, str, str]) -> None:
+    age, answers, words, said = case
+    seen = well()
+    by_mesh(seen["k8s-1"]).update(connected=False, status=words)
+    agent(seen["k8s-1"])["probes"][NODE] = age
+    if not answers:
+        seen["k8s-2"] = {"problem": "no answer in time"}
+    assert first(seen).why[0] == said
 
 
 def test_a_cluster_that_cannot_be_asked() -> None:
@@ -236,8 +273,9 @@ FAILED = {"lastProbed": LATE, "status": "Connection timed out"}
         ({"icmp": GOOD, "http": FAILED}, {"http": GOOD}, 10.0),
         ({"icmp": GOOD}, {"icmp": FAILED, "http": FAILED}, None),
         ({"icmp": FAILED}, {"icmp": GOOD}, None),
-        ({"icmp": GOOD}, NEVER, None),
-        (NEVER, NEVER, None),
+        ({"icmp": GOOD}, NEVER, math.inf),
+        ({"icmp": FAILED}, NEVER, None),
+        (NEVER, NEVER, math.inf),
     ],
 )
 def test_a_probe_that_was_never_made_is_no_sign_of_health(
@@ -254,4 +292,4 @@ def test_a_probe_that_was_never_made_is_no_sign_of_health(
 
 def test_nothing_to_probe() -> None:
     assert probes_of({}, NOW) == {}
-    assert probes_of({"nodes": [{"name": "two/b"}]}, NOW) == {"two/b": None}
+    assert probes_of({"nodes": [{"name": "two/b"}]}, NOW) == {"two/b": math.inf}

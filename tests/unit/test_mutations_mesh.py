@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 import pytest
@@ -166,9 +167,11 @@ PROBED = "test_a_probe_that_was_never_made_is_no_sign_of_health"
 NEVER: dict[str, Any] = {}
 GOOD = {"lastProbed": "2026-01-01T11:59:50Z", "latency": 130966}
 BAD = {"lastProbed": "2026-01-01T11:59:50Z", "status": "Connection timed out"}
+KEPT_FROM = "test_what_keeps_a_cluster_from_its_peer"
+CUT_WAY = "are not reached from here: the way between the two is cut"
 IN_TRUTH: list[Mutation] = [
     (TRUTH, "if source != target\n", "if True\n", WELL, None),
-    (TRUTH, '_PROGRAMS = ("agents", "kvstoremesh")', '_PROGRAMS = ("agents",)', SAID, "the peer is dead"),
+    (TRUTH, "_PROGRAMS = tuple(_NAMES)", '_PROGRAMS = ("agents",)', SAID, "the peer is dead"),
     (
         TRUTH,
         'if not state.get("connected", False):',
@@ -193,7 +196,31 @@ IN_TRUTH: list[Mutation] = [
         "kvstoremesh is down",
     ),
     (TRUTH, "    if missing > 0:", "    if False:", SAID, "an agent is not there"),
-    (TRUTH, '    if not here["kvstoremesh"]:', "    if False:", SAID, "no kvstoremesh"),
+    (TRUTH, "if not here[program]]", 'if not here["agents"]]', SAID, "no kvstoremesh"),
+    (TRUTH, "if not here[program]]", 'if not here["kvstoremesh"]]', SAID, "no agent"),
+    (TRUTH, "if age == math.inf]", "if False]", SAID, "a node that was never probed"),
+    (TRUTH, "and age < math.inf", "", KEPT_FROM, (math.inf, True, "", f"two runs, and its nodes {CUT_WAY}")),
+    (
+        TRUTH,
+        "if any(word in words for word in _OF_CERTIFICATES)",
+        "if False",
+        KEPT_FROM,
+        (3.0, True, "x509: unknown authority", "two and this cluster do not accept each other's certificates"),
+    ),
+    (
+        TRUTH,
+        "if _last_contact(here",
+        "if here and not _last_contact(here",
+        KEPT_FROM,
+        (3.0, False, "i/o timeout", "nodes of two are reached, and its mesh API is not: is its port open?"),
+    ),
+    (
+        TRUTH,
+        'if there.get("problem", "it was not asked"):',
+        "if False:",
+        KEPT_FROM,
+        (None, False, "", "neither the nodes of two nor its API server are reached: it is dead, or cut off"),
+    ),
     (TRUTH, '    if target.name not in here["expected"]:', "    if False:", SAID, "nobody told it"),
     (TRUTH, '    if here["authority"] != there', "    if False and there", SAID, "another CA"),
     (TRUTH, 'agent["known"].get(name) != address', 'name not in agent["known"]', SAID, "a node at another address"),
@@ -220,23 +247,30 @@ IN_TRUTH: list[Mutation] = [
         'if each.get("latency") and',
         "if",
         PROBED,
-        ({"icmp": {"lastProbed": GOOD["lastProbed"]}}, {"icmp": GOOD}, None),
+        ({"icmp": {"lastProbed": GOOD["lastProbed"]}}, {"icmp": GOOD}, math.inf),
     ),
     (
         SAMPLES,
         'for way in ("host", "health-endpoint")]',
         'for way in ("host",)]',
         PROBED,
-        ({"icmp": GOOD}, NEVER, None),
+        ({"icmp": GOOD}, NEVER, math.inf),
     ),
     (
         SAMPLES,
-        "return max((now - moment)",
-        "return min((now - moment)",
+        "return max(ages",
+        "return min(ages",
         PROBED,
         ({"icmp": GOOD}, {"icmp": {**GOOD, "lastProbed": "2026-01-01T11:59:00Z"}}, 60.0),
     ),
-    (SAMPLES, 'return {node["name"]: _age', 'return {node["name"]: 0.0 and _age', PROBED, (NEVER, NEVER, None)),
+    (SAMPLES, 'return {node["name"]: _age', 'return {node["name"]: 0.0 and _age', PROBED, (NEVER, NEVER, math.inf)),
+    (
+        SAMPLES,
+        "moment is None and _was_tried(probes)",
+        "moment is None",
+        PROBED,
+        ({"icmp": GOOD}, NEVER, math.inf),
+    ),
     (
         SAMPLES,
         'found[node["name"]] = address.get("ip") in ends',

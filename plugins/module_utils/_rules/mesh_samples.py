@@ -8,6 +8,7 @@ status`` of 1.19.6, each with ``-o json``. False and zero are left out there.
 from __future__ import annotations
 
 import datetime
+import math
 import re
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -39,20 +40,26 @@ def tunnels_of(nodes: Sequence[Mapping[str, Any]], ipcache: Mapping[str, Sequenc
 
 def probes_of(health: Mapping[str, Any], now: datetime.datetime) -> dict[str, float | None]:
     """cluster/node → seconds since the last probe of the node and of its health endpoint, which is behind the tunnel,
-    if both went well; None if one went wrong or was never made. ICMP or HTTP will do: one may be forbidden."""
+    if both went well; None if one went wrong, infinite if one was never made. ICMP or HTTP will do: one may be
+    forbidden."""
     return {node["name"]: _age(node, now) for node in health.get("nodes") or []}
 
 
 def _age(node: Mapping[str, Any], now: datetime.datetime) -> float | None:
-    ways = [(node.get(way) or {}).get("primary-address") or {} for way in ("host", "health-endpoint")]
-    moments = [_good(way) for way in ways if way.get("ip")]
-    if not moments or None in moments:
+    addresses = [(node.get(way) or {}).get("primary-address") or {} for way in ("host", "health-endpoint")]
+    ways = [[address.get(kind) or {} for kind in ("icmp", "http")] for address in addresses if address.get("ip")]
+    moments = [_good(probes) for probes in ways]
+    if any(moment is None and _was_tried(probes) for moment, probes in zip(moments, ways, strict=True)):
         return None
-    return max((now - moment).total_seconds() for moment in moments if moment)
+    ages = [(now - moment).total_seconds() if moment else math.inf for moment in moments]
+    return max(ages, default=math.inf)
 
 
-def _good(address: Mapping[str, Any]) -> datetime.datetime | None:
-    """When this address was last probed, if one kind of probe went well: with a latency, and without an error."""
-    probes = [address.get(kind) or {} for kind in ("icmp", "http")]
+def _good(probes: Sequence[Mapping[str, Any]]) -> datetime.datetime | None:
+    """When an address was last probed, if one kind of probe went well: with a latency, and without an error."""
     good = [each["lastProbed"] for each in probes if each.get("latency") and not each.get("status")]
     return max((datetime.datetime.fromisoformat(moment) for moment in good), default=None)
+
+
+def _was_tried(probes: Sequence[Mapping[str, Any]]) -> bool:
+    return any(each.get("status") for each in probes)

@@ -7,11 +7,14 @@ asked too, and the nodes' probes; a probe that was never made is no sign of heal
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-_PROGRAMS = ("agents", "kvstoremesh")
+_NAMES = {"agents": "agent", "kvstoremesh": "kvstoremesh"}
+_PROGRAMS = tuple(_NAMES)
+_OF_CERTIFICATES = ("x509", "certificate", "tls:")
 _PARTS = ("nodes", "endpoints", "identities", "services")
 
 
@@ -50,7 +53,7 @@ def pairs(members: Sequence[Member], seen: Mapping[str, Mapping[str, Any]]) -> l
     address), ``desired_agents``, ``agents`` and ``kvstoremesh``: Pods with ``problem`` and ``clusters`` (peer's name →
     its state, as Cilium's RemoteCluster), ``expected`` (peers that it is told of), ``authority`` (fingerprint of its
     CA), and of agents ``known`` (node → address), ``tunnels`` (node → whether packets for its Pods are sent there) and
-    ``probes`` (node → seconds since the last that went well, None where none did)."""
+    ``probes`` (node → seconds since it went well, None where it did not, infinite where it was never made)."""
     return [
         _pair(source, target, seen.get(source.context, {}), seen.get(target.context, {}))
         for source in members
@@ -97,7 +100,7 @@ def _last_contact(agents: Sequence[Mapping[str, Any]], peer: str) -> float | Non
         age
         for agent in agents
         for node, age in agent.get("probes", {}).items()
-        if node.startswith(f"{peer}/") and age is not None
+        if node.startswith(f"{peer}/") and age is not None and age < math.inf
     ]
     return min(ages, default=None)
 
@@ -113,17 +116,33 @@ def _reasons(
     missing = here["desired_agents"] - len(here["agents"])
     if missing > 0:
         found.append(f"{missing} of {here['desired_agents']} agents are not there")
-    if not here["kvstoremesh"]:
-        found.append("no kvstoremesh runs")
+    found += [f"no {name} runs" for program, name in _NAMES.items() if not here[program]]
     if target.name not in here["expected"]:
         return [*found, f"it is not told of {target.name}"]
     if here["authority"] != there.get("authority", here["authority"]):
         found.append(f"its CA is not that of {target.name}")
+    found += _of_the_way_to_its_api(target, here, there, states["kvstoremesh"])
     for program in _PROGRAMS:
         if not states[program] and any(not pod["problem"] for pod in here[program]):
             found.append(f"{program}: {target.name} is not in the list")
         found += [f"{program}: {reason}" for state in states[program] for reason in _of_state(target, state)]
     return list(dict.fromkeys([*found, *_of_way(target, here["agents"], there)]))
+
+
+def _of_the_way_to_its_api(
+    target: Member, here: Mapping[str, Any], there: Mapping[str, Any], states: Sequence[Mapping[str, Any]]
+) -> list[str]:
+    """What it is that keeps kvstoremesh from its peer, as far as probes of the nodes and the peer itself tell."""
+    if not states or all(state.get("connected", False) for state in states):
+        return []
+    words = " ".join(str(state.get("status")) for state in states).lower()
+    if any(word in words for word in _OF_CERTIFICATES):
+        return [f"{target.name} and this cluster do not accept each other's certificates"]
+    if _last_contact(here["agents"], target.name) is not None:
+        return [f"nodes of {target.name} are reached, and its mesh API is not: is its port open?"]
+    if there.get("problem", "it was not asked"):
+        return [f"neither the nodes of {target.name} nor its API server are reached: it is dead, or cut off"]
+    return [f"{target.name} runs, and its nodes are not reached from here: the way between the two is cut"]
 
 
 def _of_state(target: Member, state: Mapping[str, Any]) -> list[str]:
@@ -154,6 +173,7 @@ def _of_way(target: Member, agents: Sequence[Mapping[str, Any]], there: Mapping[
                 found.append(f"packets for Pods of {name} are not sent there")
         probes = {node: age for node, age in agent["probes"].items() if node.startswith(f"{target.name}/")}
         found += [f"{node} was not reached by a probe" for node, age in probes.items() if age is None]
+        found += [f"{node} was never probed" for node, age in probes.items() if age == math.inf]
         if not probes:
             found.append(f"no node of {target.name} was ever probed")
     return found
