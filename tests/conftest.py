@@ -57,3 +57,11 @@ def balanced_lab() -> Iterator[object]:
     from lab.settings import Lab
 
     yield from _running(Lab("tcli", range=4, profile="pods"))
+
+
+@pytest.fixture(scope="session")
+def mesh_lab() -> Iterator[object]:
+    """Four clusters without a network, for Cilium."""
+    from lab.settings import CILIUM, Lab
+
+    yield from _running(Lab("tmesh", range=6, network=CILIUM))

@@ -30,7 +30,7 @@ module-tests() { pytest -q tests/integration; }
 molecule() { bash tests/molecule.sh; }
 e2e() { pytest -q tests/e2e; }
 # Real Cilium: built for this alone, and its lab is one without a network.
-mesh() { lab build --network cilium && pytest -q tests/e2e/test_mesh.py; }
+mesh() { lab build --network cilium && pytest -q tests/e2e/test_mesh*.py; }
 # The same in two halves: tests that share one lab, and tests that make a lab of their own.
 e2e-shared() { pytest -q tests/e2e/test_[1-47]_*.py; }
 e2e-alone() { pytest -q tests/e2e/test_[05689]_*.py; }

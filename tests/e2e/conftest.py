@@ -1,4 +1,4 @@
-"""The etcd of the playbooks on the lab of load balancers, made once."""
+"""The etcd of the playbooks on the lab of load balancers, and on the one with a mesh, each made once."""
 
 from __future__ import annotations
 
@@ -6,10 +6,11 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from meshed import of_its_node
 
-from balanced import run
+from balanced import SITE, run
 from lab.settings import Lab
-from support import Played, changed_inventory
+from support import Played, changed_inventory, play
 
 
 @pytest.fixture(scope="session")
@@ -28,3 +29,11 @@ def balanced_site(balanced_lab: Lab, balanced_inventory: Path) -> Played:
     played = run(balanced_lab, balanced_inventory)
     assert played.code == 0, played.output
     return played
+
+
+@pytest.fixture(scope="session")
+def mesh_site(mesh_lab: Lab) -> Played:
+    """The first run: no Pod could have run before it."""
+    ready = {node.name: of_its_node(mesh_lab, node.name) for node in mesh_lab.nodes}
+    assert ready == dict.fromkeys(ready, "False")
+    return play(mesh_lab, SITE)

@@ -1,0 +1,137 @@
+"""What is true of a real mesh that is broken in every way that we know, and what its agents say meanwhile."""
+
+from __future__ import annotations
+
+import base64
+import json
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import pytest
+from meshed import MESH_API, SYSTEM, broken, dropping, info, meshed, pair, said
+
+from ansible_collections.kubeblocks.multicluster.plugins.module_utils import _signing as signing
+from days import get
+from lab import faults
+from lab.settings import Lab
+from support import Played, kubectl
+
+OURS, OTHER, LAST = "k8s-1", "k8s-2", "k8s-3"
+
+
+@pytest.fixture(scope="module")
+def lab(mesh_lab: Lab, mesh_site: Played) -> Lab:
+    assert mesh_site.code == 0, mesh_site.output
+    whole(mesh_lab)
+    return mesh_lab
+
+
+def whole(lab: Lab) -> None:
+    found = info(lab, wait=True, wait_timeout=240)
+    assert not found.get("failed"), found["msg"]
+
+
+def test_a_whole_mesh_as_a_matrix(lab: Lab) -> None:
+    found = info(lab)
+    assert found["whole"] and broken(found) == set()
+    assert found["table"][0].split() == ["MESH", "control", OURS, OTHER, LAST]
+    assert [line.split()[1:].count("ok") for line in found["table"][1:]] == [3, 3, 3, 3]
+    for cluster in found["clusters"].values():
+        assert all(days > 1000 for days in cluster["certificates"].values())
+    assert len({cluster["authority"] for cluster in found["clusters"].values()}) == 1
+
+
+def test_a_wrong_number(lab: Lab) -> None:
+    found = info(lab, contexts=meshed(lab, k8s_3=9))
+    assert broken(found) == {("control", LAST), (OURS, LAST), (OTHER, LAST)}
+    entry = pair(found, OURS, LAST)
+    assert "agents: the peer's number is 4, and 9 is expected" in entry["why"]
+    assert entry["agents_say"]
+
+
+def test_no_kvstoremesh(lab: Lab) -> None:
+    try:
+        scale(lab, OURS, 0)
+        entry = said(lab, OURS, OTHER, "no kvstoremesh runs")
+        assert "broken" in info(lab)["table"][2]
+        assert entry["connected"] is False
+    finally:
+        scale(lab, OURS, 1)
+    whole(lab)
+
+
+def scale(lab: Lab, context: str, replicas: int) -> None:
+    kubectl(lab, context, "scale", "deployment", "-n", SYSTEM, MESH_API, f"--replicas={replicas}")
+
+
+def test_no_agent_and_then_one_whose_nodes_were_never_probed(lab: Lab) -> None:
+    path = "/spec/template/spec/nodeSelector/lab.invalid~1nowhere"
+    selector = [{"op": "add", "path": path, "value": "true"}]
+    daemons = ("daemonset", "-n", SYSTEM, "cilium", "--type=json", "-p")
+    kubectl(lab, OTHER, "patch", *daemons, json.dumps(selector))
+    try:
+        entry = said(lab, OTHER, OURS, "no agent runs")
+        assert not entry["agents_say"]
+    finally:
+        kubectl(lab, OTHER, "patch", *daemons, json.dumps([{"op": "remove", "path": path}]))
+    entry = said(lab, OTHER, OURS, "probed", patience=120)
+    assert entry["agents_say"], "its word says nothing of the way"
+    whole(lab)
+
+
+@contextmanager
+def another_authority(lab: Lab, context: str) -> Iterator[None]:
+    """A cluster that was given certificates of its own CA, as one that somebody installed apart."""
+    secrets = ("cilium-ca", f"{MESH_API}-remote-cert", f"{MESH_API}-server-cert")
+    before = {name: get(lab, "secret", name, SYSTEM, context)["data"] for name in secrets}
+    authority = signing.new_authority("Another CA")
+    names = [f"{MESH_API}.cilium.io", "*.mesh.cilium.io", f"{MESH_API}.{SYSTEM}.svc", "127.0.0.1", "::1"]
+    made = {
+        secrets[0]: authority,
+        secrets[1]: signing.sign(authority, signing.Leaf(secrets[1], "remote"), 30),
+        secrets[2]: signing.sign(authority, signing.Leaf(secrets[2], names[0], names), 30),
+    }
+    try:
+        for name, files in made.items():
+            give(lab, context, name, {key: base64.b64encode(value).decode() for key, value in files.items()})
+        kubectl(lab, context, "rollout", "restart", "deployment", "-n", SYSTEM, MESH_API)
+        yield
+    finally:
+        for name, data in before.items():
+            give(lab, context, name, data)
+        kubectl(lab, context, "rollout", "restart", "deployment", "-n", SYSTEM, MESH_API)
+
+
+def give(lab: Lab, context: str, secret: str, data: dict[str, str]) -> None:
+    patch = json.dumps({"data": data})
+    kubectl(lab, context, "patch", "secret", "-n", SYSTEM, secret, "--type=merge", "-p", patch)
+
+
+def test_another_ca(lab: Lab) -> None:
+    with another_authority(lab, LAST):
+        entry = said(lab, LAST, OURS, "its CA is not that of k8s-1", patience=120)
+        entry = said(lab, LAST, OURS, "do not accept each other's certificates", patience=180)
+        assert not entry["connected"]
+    whole(lab)
+
+
+def test_a_dead_peer_a_link_that_is_cut_and_a_port_that_is_closed(lab: Lab) -> None:
+    """All at once, each of another pair, as Cilium takes two minutes to lose a peer."""
+    other = lab.node(OTHER).address
+    link, port = (f"in -s {other}", f"out -d {other}"), ("in -p tcp --dport 32379",)
+    with dropping(lab, OURS, *link), dropping(lab, "control", *port):
+        faults.fail(lab, faults.Fault(LAST, "partition"), print)
+        try:
+            cut = said(lab, OURS, OTHER, "k8s-2 runs, and its nodes are not reached from here", patience=300)
+            closed = said(lab, OTHER, "control", "nodes of control are reached, and its mesh API is not", patience=120)
+            dead = said(lab, OTHER, LAST, "neither the nodes of k8s-3 nor its API server are reached", patience=120)
+            found = info(lab)
+        finally:
+            faults.heal(lab, None, print)
+    for entry in (cut, closed, dead):
+        assert entry["agents_say"], "the agents' own word stays when the peer is gone"
+    assert closed["last_contact"] is not None and cut["last_contact"] is None and dead["last_contact"] is None
+    assert pair(found, "control", OURS)["why"] == []
+    assert any(why.startswith("k8s-3: ") for why in pair(found, LAST, OURS)["why"])
+    assert "broken, agents say ok" in "\n".join(found["table"])
+    whole(lab)
