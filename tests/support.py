@@ -200,6 +200,7 @@ def preflight_options(contexts: list[dict[str, Any]], **changed: Any) -> dict[st
         "charts": [],
         "load_balancer_namespace": "metallb-system",
         "load_balancer_class": "",
+        "mesh_certificates": "managed",
         "peer_exposure": "mesh",
         "peer_clouds": [],
         "peer_scope": "internal",

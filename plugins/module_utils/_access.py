@@ -36,6 +36,22 @@ _CLUSTER_WIDE = frozenset(
     }
 )
 
+# What Cilium's chart renders, by kind; the roles by name.
+_CILIUM: tuple[dict[str, Any], ...] = (
+    *({"apiVersion": "v1", "kind": kind} for kind in ("ConfigMap", "Secret", "Service", "ServiceAccount")),
+    *({"apiVersion": "apps/v1", "kind": kind} for kind in ("DaemonSet", "Deployment")),
+    *({"apiVersion": f"{_RBAC}/v1", "kind": kind} for kind in ("ClusterRole", "Role")),
+    *(
+        {"apiVersion": f"{_RBAC}/v1", "kind": f"{kind}Binding", "roleRef": {"kind": kind, "name": name}}
+        for kind, names in (
+            ("ClusterRole", ("cilium", "cilium-operator", "clustermesh-apiserver")),
+            ("Role", ("cilium-config-agent",)),
+        )
+        for name in names
+    ),
+)
+_CILIUM_JOBS = tuple({"apiVersion": "batch/v1", "kind": kind} for kind in ("CronJob", "Job"))
+
 Rule = dict[str, list[str]]
 
 
@@ -243,6 +259,27 @@ def load_balancer_rights(objects: Iterable[Mapping[str, Any]], namespace: str) -
     needed += _rights("coordination.k8s.io", "leases", ("get", "create", "update"), namespace=namespace)
     needed += _rights("", "services", ("list",))
     needed += _rights("cilium.io", "ciliumloadbalancerippools", ("list",))
+    return all_of(needed)
+
+
+def mesh_rights(namespace: str, *, manage: bool, with_job: bool) -> list[Right]:
+    """What a member of a mesh needs: to see what is true of it, to cut a dead peer off, and with ``manage`` to install
+    Cilium. ``with_job``: whether Cilium's own Job signs. Source: the kinds that its chart renders, 1.17 to 1.20."""
+    needed = [
+        *_rights("", "nodes", ("list",)),
+        *_rights("", "services", ("list",)),
+        *_rights("networking.k8s.io", "servicecidrs", ("list",)),
+        *_rights("apps", "daemonsets", ("list",)),
+        *_rights("apps", "daemonsets", ("get",), namespace=namespace),
+        *_rights("", "configmaps", ("get",), namespace=namespace),
+        *_rights("", "secrets", ("get", "list", "create", "patch", "delete"), namespace=namespace),
+        *_rights("", "pods", ("list", "patch"), namespace=namespace),
+        *(Right(verb, "", "pods", "exec", namespace=namespace) for verb in ("get", "create")),
+    ]
+    if manage:
+        needed += _rights("", "secrets", ("update",), namespace=namespace)
+        needed += _rights("coordination.k8s.io", "leases", ("get", "create", "update"), namespace=namespace)
+        needed += chart_rights([*_CILIUM, *(_CILIUM_JOBS if with_job else ())], namespace)
     return all_of(needed)
 
 

@@ -17,7 +17,7 @@ from ansible_collections.kubeblocks.multicluster.plugins.module_utils._kube.erro
 from ansible_collections.kubeblocks.multicluster.plugins.module_utils._kube.parallel import ask_all
 from ansible_collections.kubeblocks.multicluster.plugins.module_utils._marks import standing_marks
 from ansible_collections.kubeblocks.multicluster.plugins.module_utils._mesh_certificates import AUTHORITY, held
-from ansible_collections.kubeblocks.multicluster.plugins.module_utils._mesh_plan import wish_of
+from ansible_collections.kubeblocks.multicluster.plugins.module_utils._mesh_findings import wish_of
 from ansible_collections.kubeblocks.multicluster.plugins.module_utils._rules import mesh, mesh_samples, mesh_truth
 from ansible_collections.kubeblocks.multicluster.plugins.module_utils._runner import CONTEXTS_SPEC, Call, access
 from ansible_collections.kubeblocks.multicluster.plugins.module_utils._tables import columns

@@ -21,12 +21,12 @@ from ansible_collections.kubeblocks.multicluster.plugins.module_utils._mesh_fact
     cilium_in,
     peers_listed,
 )
+from ansible_collections.kubeblocks.multicluster.plugins.module_utils._mesh_findings import wish_of
 from ansible_collections.kubeblocks.multicluster.plugins.module_utils._mesh_info import (
     LISTS,
     PROGRAMS,
     members_of,
 )
-from ansible_collections.kubeblocks.multicluster.plugins.module_utils._mesh_plan import wish_of
 from ansible_collections.kubeblocks.multicluster.plugins.module_utils._record import read_record
 from ansible_collections.kubeblocks.multicluster.plugins.module_utils._rules import mesh_peers as rules
 from ansible_collections.kubeblocks.multicluster.plugins.module_utils._runner import (

@@ -4,22 +4,24 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import fields
 from typing import Any
 
 from ansible_collections.kubeblocks.multicluster.plugins.module_utils import _mesh_facts as facts
-from ansible_collections.kubeblocks.multicluster.plugins.module_utils import _signing as signing
 from ansible_collections.kubeblocks.multicluster.plugins.module_utils._kube.client import Client
 from ansible_collections.kubeblocks.multicluster.plugins.module_utils._kube.errors import Failed
-from ansible_collections.kubeblocks.multicluster.plugins.module_utils._kube.parallel import ask_all
 from ansible_collections.kubeblocks.multicluster.plugins.module_utils._marks import standing_marks
 from ansible_collections.kubeblocks.multicluster.plugins.module_utils._mesh_cut import cut_in
-from ansible_collections.kubeblocks.multicluster.plugins.module_utils._rules import mesh, mesh_existing, mesh_values
-from ansible_collections.kubeblocks.multicluster.plugins.module_utils._rules.findings import (
-    FAIL,
-    NEVER_ACCEPTED,
-    Finding,
+from ansible_collections.kubeblocks.multicluster.plugins.module_utils._mesh_findings import (
+    Places,
+    Seen,
+    answered_of,
+    found_in,
+    look,
+    members_of,
+    wish_of,
 )
+from ansible_collections.kubeblocks.multicluster.plugins.module_utils._rules import mesh, mesh_values
+from ansible_collections.kubeblocks.multicluster.plugins.module_utils._rules.findings import blocking
 from ansible_collections.kubeblocks.multicluster.plugins.module_utils._rules.mesh_versions import MINORS, minor_of
 from ansible_collections.kubeblocks.multicluster.plugins.module_utils._runner import CONTEXTS_SPEC, Call, access
 
@@ -40,21 +42,14 @@ SPEC: dict[str, Any] = {
 
 def run(call: Call) -> dict[str, Any]:
     """Reads only. Raises Failed with everything that must be mended before anything is written."""
-    signing.require_cryptography()
     params = call.params
     places = {place["name"]: place for place in params["contexts"]}
-    wishes = {name: wish_of(place) for name, place in places.items()}
-    found = mesh.of_wishes(wishes.values())
-    joined = [wish.context for wish in mesh.members(wishes.values())]
-    seen, marked, cut = _ask(call, places, joined)
-    found += _silent(joined, seen, marked)
-    answered = {name: entry for name, entry in seen.items() if "problem" not in entry}
-    found += judged(wishes, places, answered, params["certificates"])
-    accepted = set(params["accept"]) - NEVER_ACCEPTED
-    blocking = [entry for entry in found if entry.severity == FAIL and entry.id not in accepted]
+    seen, marked, cut = _ask(params, places)
+    found = found_in(places, seen, params["certificates"])
+    in_the_way = blocking(found, params["accept"])
     result: dict[str, Any] = {"findings": [entry.as_dict() for entry in found], "marked": marked, "cut": cut}
-    if blocking:
-        lines = "\n".join(f"  {entry}" for entry in blocking)
+    if in_the_way:
+        lines = "\n".join(f"  {entry}" for entry in in_the_way)
         raise Failed(f"cluster_mesh: the clusters cannot be joined, and nothing was written:\n{lines}", **result)
     for entry in found:
         call.warn(str(entry))
@@ -66,34 +61,8 @@ def run(call: Call) -> dict[str, Any]:
         params["hubble"],
         params["service_annotations"],
     )
-    return {**result, "plan": plan_of(wishes, answered, settings, cut)}
-
-
-def wish_of(place: Mapping[str, Any]) -> mesh.Wish:
-    """A context's entry as the rules take it: what the inventory does not say is the rules' own default."""
-    given = {key: value for key, value in (place.get("mesh") or {"id": 0}).items() if value is not None}
-    known = {field.name for field in fields(mesh.Wish)}
-    return mesh.Wish(**{"context": place["name"], **{key: value for key, value in given.items() if key in known}})
-
-
-def judged(
-    wishes: Mapping[str, mesh.Wish],
-    places: Mapping[str, Mapping[str, Any]],
-    answered: Mapping[str, Mapping[str, Any]],
-    certificates: str,
-) -> list[Finding]:
-    """All findings that need a look at the clusters."""
-    seen = {name: {**entry, "pools": places[name].get("pools") or []} for name, entry in answered.items()}
-    found = mesh.of_networks(wishes.values(), seen) + mesh.of_nodes(wishes.values(), seen)
-    found += mesh_existing.of_existing([wish for name, wish in wishes.items() if manages(places[name])], seen)
-    authorities = {name: entry["authority"] for name, entry in seen.items() if wishes[name].id}
-    days = None if certificates == mesh_values.CERTGEN else 0
-    return found + mesh_existing.of_authorities(wishes.values(), authorities, days)
-
-
-def manages(place: Mapping[str, Any]) -> bool:
-    """Whether Cilium in a cluster is the collection's business."""
-    return (place.get("mesh") or {}).get("manage") is not False
+    wishes = {name: wish_of(place) for name, place in places.items()}
+    return {**result, "plan": plan_of(wishes, answered_of(seen), settings, cut)}
 
 
 def plan_of(
@@ -137,38 +106,14 @@ def told_of(cluster: str, ciliums: Sequence[Mapping[str, Any] | None]) -> list[s
     return sorted({address for entry in listed for address in entry.get("ips") or []})
 
 
-def _ask(
-    call: Call, places: Mapping[str, Mapping[str, Any]], joined: Sequence[str]
-) -> tuple[dict[str, dict[str, Any]], list[str], list[str]]:
-    """What each member shows (``problem`` where it does not answer), which contexts are marked, and which are cut off.
-
-    What is marked is not asked: nothing is written there.
-    """
-    params = call.params
+def _ask(params: Mapping[str, Any], places: Places) -> tuple[Seen, list[str], list[str]]:
+    """What each member shows, which contexts are marked, and which are cut off. What is marked is not asked: nothing is
+    written there."""
     control = next(place for place in places.values() if place["plane"] == "control")
     keeper = Client(access(dict(control), params["request_timeout"]))
+    joined = members_of(places)
     told = standing_marks(keeper, params["operator_namespace"])
     marked = [name for name, place in places.items() if place["context"] in told]
     cut, _back = cut_in(keeper, params["operator_namespace"], {name: places[name] for name in joined})
     wanted = [name for name in joined if name not in marked]
-
-    def ask(name: str) -> dict[str, Any]:
-        return facts.of_cluster(Client(access(dict(places[name]), params["request_timeout"])))
-
-    answers, problems = ask_all(wanted, ask, params["deadline"])
-    return {**answers, **{name: {"problem": str(problem)} for name, problem in problems.items()}}, marked, cut
-
-
-def _silent(joined: Sequence[str], seen: Mapping[str, Mapping[str, Any]], marked: Sequence[str]) -> list[Finding]:
-    return [
-        Finding(
-            "mesh.silent",
-            name,
-            FAIL,
-            f"it cannot be asked: {seen[name]['problem'].rstrip('.')}",
-            "the others are told of its nodes",
-            "Bring it back, or mark it with the playbook failover if it is dead",
-        )
-        for name in joined
-        if name not in marked and "problem" in seen.get(name, {})
-    ]
+    return look(places, wanted, params["request_timeout"], params["deadline"]), marked, cut

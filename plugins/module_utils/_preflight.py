@@ -14,12 +14,21 @@ from ansible_collections.kubeblocks.multicluster.plugins.module_utils._access im
     control_plane_rights,
     data_plane_rights,
     load_balancer_rights,
+    mesh_rights,
 )
 from ansible_collections.kubeblocks.multicluster.plugins.module_utils._charts import Rendered, render
 from ansible_collections.kubeblocks.multicluster.plugins.module_utils._facts import Wanted
 from ansible_collections.kubeblocks.multicluster.plugins.module_utils._judgement import MARKED, judge, worst_first
 from ansible_collections.kubeblocks.multicluster.plugins.module_utils._kube.errors import Failed
 from ansible_collections.kubeblocks.multicluster.plugins.module_utils._kube.parallel import ask_all
+from ansible_collections.kubeblocks.multicluster.plugins.module_utils._mesh_facts import NAMESPACE
+from ansible_collections.kubeblocks.multicluster.plugins.module_utils._mesh_findings import (
+    found_in,
+    look,
+    manages,
+    members_of,
+    wish_of,
+)
 from ansible_collections.kubeblocks.multicluster.plugins.module_utils._rules import findings as rules
 from ansible_collections.kubeblocks.multicluster.plugins.module_utils._rules.exposure import (
     CLOUDS,
@@ -30,6 +39,7 @@ from ansible_collections.kubeblocks.multicluster.plugins.module_utils._rules.exp
 )
 from ansible_collections.kubeblocks.multicluster.plugins.module_utils._rules.findings import FAIL, Finding
 from ansible_collections.kubeblocks.multicluster.plugins.module_utils._rules.identity import operator_ways
+from ansible_collections.kubeblocks.multicluster.plugins.module_utils._rules.mesh_values import CERTGEN, MANAGED
 from ansible_collections.kubeblocks.multicluster.plugins.module_utils._rules.vantage import of_vantages
 from ansible_collections.kubeblocks.multicluster.plugins.module_utils._rules.versions import crds_belong_on_data_planes
 from ansible_collections.kubeblocks.multicluster.plugins.module_utils._runner import CONTEXTS_SPEC, Call, access
@@ -77,6 +87,7 @@ SPEC: dict[str, Any] = {
     "peer_scope": {"type": "str", "default": INTERNAL, "choices": list(SCOPES)},
     "peer_annotations": {"type": "dict", "default": {}},
     "load_balancer_class": {"type": "str", "default": ""},
+    "mesh_certificates": {"type": "str", "default": CERTGEN, "choices": [CERTGEN, MANAGED]},
     "accept": {"type": "list", "elements": "str", "default": []},
     "in_cluster": {"type": "str", "default": "never", "choices": ["always", "when_changed", "never"]},
     "probe_image": {"type": "str", "default": ""},
@@ -99,10 +110,10 @@ def run(call: Call) -> dict[str, Any]:
         rendered = _render(params)
         evidence = _without_marked(params["contexts"], _gather(params, rendered))
         found = judge(params, evidence, [problem for plane in rendered.values() for problem in plane.problems])
+        found += _of_mesh(params, by_name, evidence)
         vantages = look_inside(params, evidence, found, may_make_pods=not call.check_mode)
         found = worst_first(found + of_vantages(by_name, vantages, operator_ways(by_name, evidence)))
-    accepted = set(params["accept"]) - rules.NEVER_ACCEPTED
-    blocking = [finding for finding in found if finding.severity == FAIL and finding.id not in accepted]
+    blocking = rules.blocking(found, params["accept"])
     result: dict[str, Any] = {
         "preflight_report": {
             "verdict": "fail" if blocking else "pass",
@@ -114,7 +125,7 @@ def run(call: Call) -> dict[str, Any]:
             "vantages": {name: _public(seen) for name, seen in vantages.items()},
             "marked": [name for name, seen in evidence.items() if seen["error"] and seen["error"]["kind"] == MARKED],
         },
-        "table": table(found, accepted) + not_asked(vantages),
+        "table": table(found, blocking) + not_asked(vantages),
     }
     call.show(result["table"])
     if blocking:
@@ -122,6 +133,18 @@ def run(call: Call) -> dict[str, Any]:
         count = f"{len(blocking)} finding{'s' if len(blocking) > 1 else ''}"
         raise Failed(f"preflight: {count} must be mended before anything is written:\n{lines}", **result)
     return result
+
+
+def _of_mesh(
+    params: Mapping[str, Any], places: Mapping[str, Mapping[str, Any]], evidence: Mapping[str, Mapping[str, Any]]
+) -> list[Finding]:
+    """What speaks against a mesh of those that shall be in one. Who did not answer is told of elsewhere."""
+    joined = members_of(places)
+    if not joined:
+        return []
+    answering = [name for name in joined if not evidence[name]["error"]]
+    seen = look(places, answering, params["request_timeout"], params["deadline"])
+    return found_in(places, seen, params["mesh_certificates"])
 
 
 def _render(params: Mapping[str, Any]) -> dict[str, Rendered]:
@@ -181,19 +204,26 @@ def _questions(
     )
 
     def on_control_plane() -> list[Right]:
-        needed = control_plane_rights(namespace, databases)
+        needed = control_plane_rights(namespace, databases) + _mesh_rights(place, params)
         return all_of(needed + chart_rights(rendered["control"].objects(), namespace))
 
     def on_data_plane() -> list[Right]:
         needed = data_plane_rights(databases, namespace, manage_access=managed, may_be_control_plane=own)
+        needed += _mesh_rights(place, params)
         if not place.get("pools"):
-            return needed
+            return all_of(needed)
         return all_of(needed + load_balancer_rights(rendered["data"].objects(), params["load_balancer_namespace"]))
 
     if place["plane"] == "control":
         return _evidence.Questions("control", on_control_plane, wanted)
     account = "" if managed else params["service_account"]
     return _evidence.Questions("data", on_data_plane, wanted, account, place.get("server") or "", own)
+
+
+def _mesh_rights(place: Mapping[str, Any], params: Mapping[str, Any]) -> list[Right]:
+    if not wish_of(place).id:
+        return []
+    return mesh_rights(NAMESPACE, manage=manages(place), with_job=params["mesh_certificates"] == CERTGEN)
 
 
 def _public(seen: Mapping[str, Any]) -> dict[str, Any]:
@@ -209,13 +239,13 @@ def not_asked(vantages: Mapping[str, Mapping[str, Any]]) -> list[str]:
     ]
 
 
-def table(found: Sequence[Finding], accepted: set[str]) -> list[str]:
+def table(found: Sequence[Finding], blocking: Sequence[Finding]) -> list[str]:
     """Lines for the eye; one that says so if there is nothing to say."""
     if not found:
         return ["preflight: nothing found"]
     rows = [
         (
-            "accepted" if finding.severity == FAIL and finding.id in accepted else finding.severity,
+            "accepted" if finding.severity == FAIL and finding not in blocking else finding.severity,
             finding.context,
             finding.id,
             finding.seen,

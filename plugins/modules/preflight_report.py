@@ -140,6 +140,11 @@ options:
     description: Class of Services that MetalLB is to answer. Empty for all that name no class.
     type: str
     default: ""
+  mesh_certificates:
+    description: Who signs the certificates of a mesh, where the inventory has one.
+    type: str
+    default: certgen
+    choices: [certgen, managed]
   accept:
     description:
       - Ids of findings that do not stop the run.

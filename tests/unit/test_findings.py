@@ -14,6 +14,7 @@ from ansible_collections.kubeblocks.multicluster.plugins.module_utils._rules.fin
     NEVER_ACCEPTED,
     WARN,
     Finding,
+    blocking,
     of_access,
     of_crds,
     of_inventory,
@@ -197,9 +198,9 @@ def test_what_nobody_may_accept() -> None:
 
 def test_the_table_lines_up_and_says_what_was_accepted() -> None:
     found = [*of_storage(A, [], "", []), *of_storage("a-long-name", ["x", "y"], "", []), *of_crds(A, ["c"])]
-    assert table(found, {"storage.default_class"}) == [
+    assert table(found, blocking(found, {"storage.default_class"})) == [
         "accepted  k8s-1        storage.default_class  0 StorageClasses are marked as default (none)",
         "warn      a-long-name  storage.default_class  2 StorageClasses are marked as default (x, y)",
         "fail      k8s-1        crds.present           this data plane has CRDs of KubeBlocks (c)",
     ]
-    assert table([], set()) == ["preflight: nothing found"]
+    assert table([], []) == ["preflight: nothing found"]

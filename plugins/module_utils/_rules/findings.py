@@ -71,6 +71,12 @@ class Finding:
         return f"{self.context}: {seen} {why}. {self.cure}. [{self.id}]"
 
 
+def blocking(found: Iterable[Finding], accept: Iterable[str]) -> list[Finding]:
+    """What must be mended: each ``fail`` that nobody accepted, or that nobody may accept."""
+    accepted = set(accept) - NEVER_ACCEPTED
+    return [finding for finding in found if finding.severity == FAIL and finding.id not in accepted]
+
+
 def some(names: Sequence[str], shown: int = 3) -> str:
     """The first few of a list, and how many more there are."""
     return ", ".join(names[:shown]) + (f" and {len(names) - shown} more" if len(names) > shown else "")
