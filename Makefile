@@ -2,7 +2,7 @@
 #: make test    everything that CI runs; its parts: lint unit sanity build lab-tests mesh module-tests molecule e2e
 #: make cold    make test in a fresh clone with empty caches
 #: make killed  a fresh lab for each place where site is killed;   make soak  ten labs, thirty databases
-#: make bench bench-preflight bench-endpoints bench-lab bench-failover bench-mesh    figures, on an idle machine
+#: make bench bench-preflight bench-endpoints bench-lab bench-failover bench-mesh bench-mesh-dead    figures, on an idle machine
 #: make faults  the fault matrix: adds the rows that are missing (MORE="--only FAULT --rows N --minutes M --list")
 #: make clean   the virtual environment and what the checkout caches
 SHELL := /bin/bash
@@ -25,7 +25,7 @@ export ANSIBLE_CONFIG := $(ROOT)/ansible.cfg
 
 .DEFAULT_GOAL := help
 
-.PHONY: help setup demo test lint unit build lab-tests mesh module-tests sanity molecule e2e killed soak bench bench-lab bench-preflight bench-endpoints bench-failover bench-mesh faults down cold clean
+.PHONY: help setup demo test lint unit build lab-tests mesh module-tests sanity molecule e2e killed soak bench bench-lab bench-preflight bench-endpoints bench-failover bench-mesh bench-mesh-dead faults down cold clean
 
 help:
 	@sed -n 's/^#: //p' Makefile
@@ -71,6 +71,9 @@ bench-lab: setup
 
 bench-failover: setup
 	@$(BIN)/python bench/failover.py
+
+bench-mesh-dead: setup
+	@$(BIN)/python bench/mesh_dead.py
 
 bench-mesh: setup
 	@$(BIN)/python bench/mesh.py

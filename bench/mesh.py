@@ -1,4 +1,4 @@
-"""From four clusters without a network to etcd over a Cilium Cluster Mesh: ``site.yml``, five times. Run: make bench-mesh"""
+"""From four clusters without a network to etcd over a Cilium Cluster Mesh by ``site.yml``. Run: make bench-mesh"""
 
 from __future__ import annotations
 

@@ -9,7 +9,7 @@ export MOLECULE_GLOB='molecule/*/molecule.yml'
 
 [ -n "${KUBEBLOCKS_LAB_KEEP:-}" ] || trap 'lab down' EXIT
 lab down
-lab up --profile pods --range 4
+lab up --profile pods --range 5
 for scenario in preflight data_plane data_plane_denied control_plane load_balancer etcd endpoints report failover; do
   started=$SECONDS
   molecule --base-config .config/molecule/config.yml test --scenario-name "$scenario"

@@ -31,39 +31,49 @@ molecule() { bash tests/molecule.sh; }
 e2e() { pytest -q tests/e2e; }
 # Real Cilium: built for this alone, and its lab is one without a network.
 mesh() { lab build --network cilium && pytest -q tests/e2e/test_mesh*.py; }
-# The same in two halves: tests that share one lab, and tests that make a lab of their own.
+# The rest of e2e in three parts, each with labs of its own.
 e2e-shared() { pytest -q tests/e2e/test_[1-47]_*.py; }
-e2e-alone() { pytest -q tests/e2e/test_[05689]_*.py; }
+e2e-alone() { pytest -q tests/e2e/test_[05]_*.py; }
+e2e-balanced() { pytest -q tests/e2e/test_[689]_*.py; }
 killed() { pytest -q -s tests/soak/test_killed.py; }
 soak() { pytest -q -s tests/soak/test_soak.py; }
 build() { lab build; }
 
-# Stages that mostly wait for clusters share the time: "one+other" shows one as it goes, and the other when both ended.
+# Stages that mostly wait for clusters share the time: of those joined by "+", two run at once, in their order. What each
+# said is shown when it has ended, its time first; once one failed, no other begins.
 together() {
-  local first=$1 second=$2 log one other failed=0
-  log=$(mktemp)
-  ("$second") >"$log" 2>&1 &
-  other=$!
-  ("$first") & # in the background too: where a failure is asked for with ||, it would not end the stage
-  one=$!
-  wait "$one" || failed=1
-  wait "$other" || failed=1
-  echo "=== $second, at the same time"
-  cat "$log"
-  rm "$log"
+  local logs waiting running=0 failed=0 ended stage
+  local -A name=() began=()
+  logs=$(mktemp --directory)
+  IFS=+ read -ra waiting <<<"$1"
+  while [ "$running" -gt 0 ] || { [ ${#waiting[@]} -gt 0 ] && [ "$failed" = 0 ]; }; do
+    if [ ${#waiting[@]} -gt 0 ] && [ "$failed" = 0 ] && [ "$running" -lt 2 ]; then
+      stage=${waiting[0]} waiting=("${waiting[@]:1}")
+      ("$stage") >"$logs/$stage" 2>&1 &
+      name[$!]=$stage began[$!]=$SECONDS running=$((running + 1))
+      echo "... $stage begins"
+      continue
+    fi
+    wait -n -p ended || failed=1
+    running=$((running - 1))
+    echo "=== ${name[$ended]} took $((SECONDS - began[$ended])) s"
+    cat "$logs/${name[$ended]}"
+  done
+  rm -r "$logs"
   return "$failed"
 }
 
 stages=("$@")
-[ ${#stages[@]} -gt 0 ] || stages=(lint unit sanity build lab-tests mesh molecule+module-tests e2e-alone+e2e-shared)
+[ ${#stages[@]} -gt 0 ] ||
+  stages=(lint unit sanity build lab-tests e2e-balanced+module-tests+e2e-shared+molecule+e2e-alone+mesh)
 for stage in "${stages[@]}"; do
+  if [[ $stage == *+* ]]; then
+    together "$stage"
+    continue
+  fi
   echo "=== $stage"
   started=$SECONDS
-  if [[ $stage == *+* ]]; then
-    together "${stage%+*}" "${stage#*+}"
-  else
-    "$stage"
-  fi
+  "$stage"
   # Nothing comes after the last runner's own closing line.
   [ "$stage" = "${stages[-1]}" ] || echo "=== $stage took $((SECONDS - started)) s"
 done

@@ -85,7 +85,7 @@ def kill(lab: Lab, task: str, seconds: str) -> None:
 
 
 def test_killed_again_and_again() -> None:
-    with fresh("tkill", 6) as lab:
+    with fresh("tkill", 1) as lab:
         for task, seconds in KILLS:
             kill(lab, task, seconds)
             time.sleep(0.2)
