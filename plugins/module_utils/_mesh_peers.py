@@ -153,9 +153,9 @@ def _write(client: Client, steps: Steps) -> None:
 
 
 def _secret(name: str, data: Held) -> dict[str, Any]:
-    metadata = {"namespace": NAMESPACE, "name": name}
+    metadata: dict[str, Any] = {"namespace": NAMESPACE, "name": name}
     if name == KEPT:
-        metadata |= {"labels": {"app.kubernetes.io/managed-by": FIELD_MANAGER}}
+        metadata["labels"] = {"app.kubernetes.io/managed-by": FIELD_MANAGER}
     return {"apiVersion": "v1", "kind": "Secret", "metadata": metadata, "data": dict(data)}
 
 
