@@ -48,6 +48,7 @@ SPEC: dict[str, Any] = {
     "start_timeout": {"type": "float", "default": 60.0},
 }
 _RUN = "import os; exec(os.environ['PROGRAM'])"
+_LEAST = 2
 _SECONDS = 180  # the Pods' own deadline
 _LIMIT = 120.0  # seconds for all questions of one cluster
 
@@ -65,6 +66,11 @@ def run(call: Call) -> dict[str, Any]:
     """Leaves nothing behind. Raises Failed with every way that is not open, and why."""
     params, keeper = call.params, call.client()
     members, places, marked = members_of(params, keeper)
+    if len(members) < _LEAST:
+        raise Failed(
+            f"mesh_test: nothing can be tested: {len(members)} clusters are in the mesh and not marked. Give hosts a "
+            "cluster_mesh_id, or take marks away."
+        )
     if call.check_mode:
         call.warn("the mesh was not tested: check mode makes no Pod")
         return {"whole": False, "results": [], "marked": marked, "table": [], "junit": ""}

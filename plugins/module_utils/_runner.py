@@ -162,6 +162,8 @@ def run_module(spec: dict[str, Any], run: Run) -> None:
     module = AnsibleModule(argument_spec=spec, supports_check_mode=True)
     call = Call(module.params, module.check_mode, module._diff)
     result = outcome(run, call)
+    for text in result.pop("warnings", []):
+        module.warn(text)
     if result.pop("failed", False):
         module.fail_json(**result)
     module.exit_json(**result)

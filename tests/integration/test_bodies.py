@@ -60,7 +60,9 @@ def cases(lab: Lab, store: LocalEtcd | None = None) -> dict[str, dict[str, Any]]
         "member_services": {**data, "contexts": places(lab), **CLUSTER, "exposure": "node_port"},
         "metallb_configuration": {**data, "addresses": ["192.0.2.8/29"]},
         "mesh_info": {"contexts": places(lab)},
+        "mesh_peers": {**control, "contexts": places(lab), "operator_namespace": "two"},
         "mesh_plan_info": {"contexts": places(lab)},
+        "mesh_test": {**control, "contexts": [{**place, "mesh": {"id": 1 + n}} for n, place in enumerate(places(lab))]},
         # Where it writes: tests/integration/test_mesh.py.
         "mesh_certificates": {
             **data,
@@ -85,11 +87,12 @@ WRITERS = (
     "etcd_cluster",
     "member_services",
 )
-# Where the two bodies of a module write, if not here: it needs MetalLB, or each run writes keys of its own.
+# Where the two bodies of a module write, if not here: it needs MetalLB or Pods, or each run writes keys of its own.
 ELSEWHERE = {
     "metallb_configuration": "tests/e2e/test_6_clients.py",
     "etcd_sentinel": "tests/integration/test_sentinel.py",
     "mesh_certificates": "tests/integration/test_mesh.py",
+    "mesh_test": "tests/e2e/test_mesh_ways.py",
 }
 DATA_PLANES = ("cluster_role_replica", "member_services")
 

@@ -23,6 +23,13 @@ _MARK = {"state": "marked", "verdict": "DEAD"}
 _SEEN = "kubeblocks.multicluster/peers-cut"
 
 
+ACCOUNT: dict[str, Any] = {
+    "apiVersion": "v1",
+    "kind": "ServiceAccount",
+    "metadata": {"name": "cilium", "namespace": SYSTEM},
+}
+
+
 def configuration(name: str, **data: Any) -> dict[str, Any]:
     metadata = {"name": name, "namespace": SPACE}
     text = {key: json.dumps(value) for key, value in data.items()}
@@ -38,7 +45,8 @@ def pod(program: str) -> dict[str, Any]:
     """Nothing runs it: an API server has no kubelet."""
     metadata = {"name": f"{program}-x", "namespace": SYSTEM, "labels": {"k8s-app": program}}
     container = {"name": "x", "image": "lab.invalid/nothing:1"}
-    return {"apiVersion": "v1", "kind": "Pod", "metadata": metadata, "spec": {"containers": [container]}}
+    spec = {"containers": [container], "serviceAccountName": ACCOUNT["metadata"]["name"]}
+    return {"apiVersion": "v1", "kind": "Pod", "metadata": metadata, "spec": spec}
 
 
 def uid(lab: Lab, context: str) -> str:
@@ -55,6 +63,7 @@ def lists(api_lab: Lab) -> Iterator[Lab]:
     with ExitStack() as stack:
         for context in LEFT:
             bodies = [
+                ACCOUNT,
                 *(secret(name, whole(context, name)) for name in LISTS),
                 pod("cilium"),
                 pod("clustermesh-apiserver"),
