@@ -27,6 +27,7 @@ SPEC: dict[str, Any] = {
     "operator_namespace": {"type": "str", "default": "kb-system"},
     "namespace": {"type": "str", "default": "kube-system"},
     "wait": {"type": "bool", "default": False},
+    "wait_for_probes": {"type": "bool", "default": True},
     "wait_timeout": {"type": "int", "default": 300},
     "wait_sleep": {"type": "float", "default": 2.0},
     "request_timeout": {"type": "float", "default": 10.0},
@@ -49,23 +50,27 @@ def run(call: Call) -> dict[str, Any]:
     params = call.params
     deadline, shown = time.monotonic() + params["wait_timeout"], list[str]()
     while True:
-        result = look(params)
-        broken = [f"{pair['source']} -> {pair['target']}: {why}" for pair in result["pairs"] for why in pair["why"]]
-        if not broken or not params["wait"]:
+        found, result = look(params)
+        missing = [f"{pair.source} -> {pair.target}: {why}" for pair in found for why in _awaited(pair, params)]
+        if not missing or not params["wait"]:
             call.show(result["table"])
             return result
         if time.monotonic() > deadline:
-            lines = "\n".join(f"  {line}" for line in broken)
+            lines = "\n".join(f"  {line}" for line in missing)
             raise Failed(
                 f"cluster_mesh: the clusters are not joined after {params['wait_timeout']} s:\n{lines}", **result
             )
-        if broken != shown:
-            call.show(broken)
-            shown = broken
+        if missing != shown:
+            call.show(missing)
+            shown = missing
         time.sleep(params["wait_sleep"])
 
 
-def look(params: Mapping[str, Any]) -> dict[str, Any]:
+def _awaited(pair: mesh_truth.Pair, params: Mapping[str, Any]) -> list[str]:
+    return [*pair.why, *(pair.unprobed if params["wait_for_probes"] else ())]
+
+
+def look(params: Mapping[str, Any]) -> tuple[list[mesh_truth.Pair], dict[str, Any]]:
     """Every member of the mesh that is not marked, asked once and at the same time."""
     members, places, marked = members_of(params, keeper_of(params))
 
@@ -77,7 +82,7 @@ def look(params: Mapping[str, Any]) -> dict[str, Any]:
     seen = {**answers, **{name: {"problem": _reason(problem)} for name, problem in problems.items()}}
     found = mesh_truth.pairs(members, seen)
     clusters = {name: _public(entry) for name, entry in seen.items()}
-    return {
+    return found, {
         "pairs": [{**asdict(pair), "whole": pair.whole} for pair in found],
         "clusters": clusters,
         "marked": marked,
@@ -227,10 +232,11 @@ def table(members: Sequence[mesh_truth.Member], found: Sequence[mesh_truth.Pair]
     for source in names:
         cells = ["-" if source == target else _cell(by_ends[source, target]) for target in names]
         rows.append((source, *cells))
-    return columns(rows) + [f"{pair.source} -> {pair.target}: {why}" for pair in found for why in pair.why]
+    lines = [f"{pair.source} -> {pair.target}: {why}" for pair in found for why in (*pair.why, *pair.unprobed)]
+    return columns(rows) + lines
 
 
 def _cell(pair: mesh_truth.Pair) -> str:
-    if pair.whole:
-        return "ok"
+    if not pair.why:
+        return "ok" if pair.whole else "not probed yet"
     return "broken, agents say ok" if pair.agents_say else "broken"

@@ -34,6 +34,10 @@ options:
     description: Whether to wait until every pair is whole. What is missing is shown as it changes.
     type: bool
     default: false
+  wait_for_probes:
+    description: Whether to wait, too, until every node was probed once, which takes Cilium a minute or two.
+    type: bool
+    default: true
   wait_timeout:
     description: Seconds to wait.
     type: int
@@ -81,6 +85,7 @@ pairs:
     services: {description: How many of its global Services are known., type: int, returned: always}
     last_contact: {description: Seconds since a probe of the peer's nodes went well., type: float, returned: always}
     why: {description: What speaks against the pair., type: list, elements: str, returned: always}
+    unprobed: {description: Nodes that nobody tried to reach yet., type: list, elements: str, returned: always}
 clusters:
   description: Name of the inventory host to what its cluster showed, such as days left of its certificates.
   returned: always

@@ -182,7 +182,11 @@ def test_what_is_wrong_is_said_in_words(case: str) -> None:
     harm(seen["k8s-1"])
     found = first(seen)
     # Why it is not connected is told besides, and has a table of its own.
-    why = tuple(each for each in found.why if each == said or not each.startswith("nodes of two are reached"))
+    why = tuple(
+        each
+        for each in (*found.why, *found.unprobed)
+        if each == said or not each.startswith("nodes of two are reached")
+    )
     assert (found.whole, why, found.agents_say) == (False, (said,), agents_say and "agent is down" not in case)
 
 

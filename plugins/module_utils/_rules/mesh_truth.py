@@ -31,7 +31,8 @@ class Member:
 class Pair:
     """What a cluster knows of another. ``agents_say``: their own word, ``ready`` of every agent. ``why``: reasons in
     words, none where the pair is whole. ``last_contact``: seconds since a probe of the peer's nodes went well, None
-    where none did. ``nodes`` and ``services``: how many of the peer's this one knows."""
+    where none did. ``nodes`` and ``services``: how many of the peer's this one knows. ``unprobed``: words on nodes that
+    nobody tried to reach yet, which is no sign of health; Cilium does it within a minute or two."""
 
     source: str
     target: str
@@ -42,10 +43,11 @@ class Pair:
     services: int
     last_contact: float | None
     why: tuple[str, ...]
+    unprobed: tuple[str, ...] = ()
 
     @property
     def whole(self) -> bool:
-        return not self.why
+        return not (self.why or self.unprobed)
 
 
 def pairs(members: Sequence[Member], seen: Mapping[str, Mapping[str, Any]]) -> list[Pair]:
@@ -80,6 +82,7 @@ def _pair(source: Member, target: Member, here: Mapping[str, Any], there: Mappin
         services=min((state.get("num-shared-services", 0) for state in states["agents"]), default=0),
         last_contact=_last_contact(agents, target.name),
         why=tuple(_reasons(target, here, there, states)),
+        unprobed=tuple(_unprobed(target, agents)),
     )
 
 
@@ -96,12 +99,7 @@ def _is_synced(state: Mapping[str, Any]) -> bool:
 
 
 def _last_contact(agents: Sequence[Mapping[str, Any]], peer: str) -> float | None:
-    ages = [
-        age
-        for agent in agents
-        for node, age in agent.get("probes", {}).items()
-        if node.startswith(f"{peer}/") and age is not None and age < math.inf
-    ]
+    ages = [age for agent in agents for age in _probes_of(agent, peer).values() if age is not None and age < math.inf]
     return min(ages, default=None)
 
 
@@ -171,9 +169,20 @@ def _of_way(target: Member, agents: Sequence[Mapping[str, Any]], there: Mapping[
                 found.append(f"node {name} at {address} is not known")
             elif not agent["tunnels"].get(name, False):
                 found.append(f"packets for Pods of {name} are not sent there")
-        probes = {node: age for node, age in agent["probes"].items() if node.startswith(f"{target.name}/")}
+        probes = _probes_of(agent, target.name)
         found += [f"{node} was not reached by a probe" for node, age in probes.items() if age is None]
+    return found
+
+
+def _unprobed(target: Member, agents: Sequence[Mapping[str, Any]]) -> list[str]:
+    found = []
+    for probes in [_probes_of(agent, target.name) for agent in agents if not agent["problem"]]:
         found += [f"{node} was never probed" for node, age in probes.items() if age == math.inf]
         if not probes:
             found.append(f"no node of {target.name} was ever probed")
-    return found
+    return list(dict.fromkeys(found))
+
+
+def _probes_of(agent: Mapping[str, Any], peer: str) -> dict[str, float | None]:
+    """The peer's nodes → seconds since the last probe, as ``pairs`` has it."""
+    return {node: age for node, age in agent.get("probes", {}).items() if node.startswith(f"{peer}/")}
