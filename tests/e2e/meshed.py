@@ -47,7 +47,7 @@ def info(lab: Lab, **changed: Any) -> dict[str, Any]:
     return module(lab, "mesh_info", {"contexts": meshed(lab), **changed}, body="action")
 
 
-def tested(lab: Lab) -> dict[str, Any]:
+def every_way(lab: Lab) -> dict[str, Any]:
     """What the module mesh_test says."""
     place = {"kubeconfig": str(lab.kubeconfig), "context": "control"}
     return module(lab, "mesh_test", {**place, "contexts": meshed(lab), "image": IMAGE}, body="action")

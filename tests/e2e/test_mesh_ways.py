@@ -7,7 +7,7 @@ from pathlib import Path
 from xml.etree import ElementTree
 
 import pytest
-from meshed import contexts, dropping, tested
+from meshed import contexts, dropping, every_way
 
 from balanced import until
 from lab.settings import Lab
@@ -42,7 +42,7 @@ def test_all_ways_are_open(lab: Lab, tmp_path: Path) -> None:
 
 
 def test_what_was_measured(lab: Lab) -> None:
-    found = tested(lab)
+    found = every_way(lab)
     assert found["whole"], found["table"]
     values = {(each["source"], each["target"], each["check"]): each["value"] for each in found["results"]}
     assert values[OURS, "all clusters", "global"] == 4
@@ -54,7 +54,7 @@ def test_what_was_measured(lab: Lab) -> None:
 def test_a_way_that_is_cut_is_named(lab: Lab) -> None:
     other = lab.node(OTHER).address
     with dropping(lab, OURS, f"in -s {other}", f"out -d {other}"):
-        found = tested(lab)
+        found = every_way(lab)
     assert found["failed"] and not found["whole"]
     named = {(each["source"], each["target"]) for each in found["results"] if not each["ok"]}
     assert named - {(OURS, "all clusters"), (OTHER, "all clusters")} == {(OURS, OTHER), (OTHER, OURS)}
@@ -66,7 +66,7 @@ def test_a_way_that_is_cut_is_named(lab: Lab) -> None:
 def test_large_packets_that_are_lost_are_found(lab: Lab) -> None:
     """A way that carries small packets alone, as behind a tunnel that nobody made room for."""
     with dropping(lab, OTHER, "in -p udp --dport 8472 -m length --length 1400:"):
-        found = tested(lab)
+        found = every_way(lab)
     lost = [each for each in found["results"] if not each["ok"] and each["check"] == "packet"]
     assert {each["target"] for each in lost} == {OTHER}
     assert all("a packet of 1450 bytes is lost, one of 13" in each["why"] for each in lost)
