@@ -65,12 +65,12 @@ def said(lab: Lab, source: str, target: str, words: str, patience: float = 60, *
 
     def is_said() -> bool:
         seen[:] = [pair(info(lab, **changed), source, target)]
-        return any(words in why for why in seen[0]["why"])
+        return any(words in why for why in (*seen[0]["why"], *seen[0]["unprobed"]))
 
     try:
         until(is_said, patience)
     except AssertionError:
-        raise AssertionError(f"{source} -> {target}: not {words!r} but {seen[0]['why']}") from None
+        raise AssertionError(f"{source} -> {target}: not {words!r} but {seen[0]}") from None
     return seen[0]
 
 
