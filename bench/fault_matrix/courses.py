@@ -12,6 +12,7 @@ from typing import Any
 
 import days
 from ansible_collections.kubeblocks.multicluster.plugins.module_utils import _run
+from ansible_collections.kubeblocks.multicluster.plugins.module_utils._rules.verdict import UNKNOWN
 from fault_matrix import scene
 from fault_matrix.kinds import BY_NAME, OBSERVER, STAYS, VICTIM, Kind
 from fault_matrix.rows import Row
@@ -42,6 +43,8 @@ class Day:
         verdicts = told.result.get("verdicts", {})
         if verdicts and "verdicts" not in self.row:
             self.row["verdicts"] = {context: entry["verdict"] for context, entry in verdicts.items()}
+            unsure = {context: entry for context, entry in verdicts.items() if entry["verdict"] == UNKNOWN}
+            self.row["unsure"] = {context: [each["sentence"], *each["witnesses"]] for context, each in unsure.items()}
         self.row["seconds"] = told.result.get("seconds", self.row.get("seconds", {}))
         self.did.append(in_words(told))
         return told

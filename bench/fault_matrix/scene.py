@@ -124,6 +124,7 @@ def health(window: float) -> dict[str, str]:
 
 def target() -> str:
     """The client address of a member in the context that is never broken."""
+    until(lambda: "etcd-etcd-0" in client_targets(look(LAB)), 60)
     return client_targets(look(LAB))["etcd-etcd-0"]
 
 

@@ -5,9 +5,11 @@ from __future__ import annotations
 import json
 import re
 import subprocess
+import tempfile
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from pathlib import Path
 
 import pytest
 
@@ -251,23 +253,30 @@ def real_drill(lab: Lab, **variables: object) -> dict[str, object]:
     }
 
 
+def signs() -> set[Path]:
+    """The folders of drills that are under way."""
+    return set(Path(tempfile.gettempdir()).glob("ansible.*.drill"))
+
+
 def test_a_real_drill_wants_consent_and_loses_no_write(lab: Lab) -> None:
+    before = signs()
     refused = run(lab, "drill", **real_drill(lab, drill_consent="yes"))
     assert refused.code != 0 and "set failover_drill_consent to the names" in refused.output and told(lab)
     played = run(lab, "drill", **real_drill(lab))
     assert played.code == 0, played.output
     assert "none lost" in played.output
-    assert told(lab) and marks(lab) == {} and stand_ins(lab) == ""
+    assert told(lab) and marks(lab) == {} and stand_ins(lab) == "" and signs() == before
     until(lambda: truth(lab, 0), 120)
 
 
 def test_a_real_drill_that_is_killed_is_undone(lab: Lab) -> None:
-    variables = BALANCED | SHORT | real_drill(lab, failover_drill_seconds=75)
+    before, variables = signs(), BALANCED | SHORT | real_drill(lab, failover_drill_seconds=75)
     with started(lab, "drill", variables) as process:
         until(lambda: told(lab, DEAD), 150)
         kill_tree(process.pid)
     until(lambda: told(lab) and marks(lab) == {}, 300)
     assert faults.in_force(lab) == []
+    until(lambda: signs() == before, 30)
     until(lambda: truth(lab, 0), 120)
 
 
