@@ -4,7 +4,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import asdict, dataclass, replace
 from typing import Any
@@ -97,7 +97,7 @@ def run(call: Call) -> dict[str, Any]:
 
 
 def observe(call: Call) -> Evidence:
-    """Samples from every vantage until the window is full."""
+    """Samples from every vantage until the window is full, for every context."""
     places = {place["context"]: place for place in call.params["contexts"]}
     with _inside_control_plane(call, places) as (ask_inside, why):
         samples, verdicts = _look(call, Scene.of(places, call.params), ask_inside)
@@ -123,9 +123,16 @@ def _look(
             words = ", ".join(f"{context} {found}" for context, found in picture.items())
             call.say(f"health: {words}, {samples[-1]['at']:.0f} s")
             shown = picture
-        if len(samples) >= params["samples"] and samples[-1]["at"] >= params["window"]:
+        if len(samples) >= params["samples"] and is_over(verdicts.values(), samples[-1]["at"], params["window"]):
             return samples, verdicts
         time.sleep(max(0.0, began + pause * len(samples) - time.monotonic()))
+
+
+def is_over(verdicts: Iterable[rules.Verdict], at: float, window: float) -> bool:
+    """Whether looking has been enough after ``at`` seconds: a picture that changed on the way, as right after a death,
+    is looked at until it has lasted for the whole window too, but no more than twice as long in all."""
+    lasting = all(found.lasting >= window for found in verdicts)
+    return at >= window and (lasting or at >= 2 * window)
 
 
 @contextmanager
