@@ -52,7 +52,7 @@ options:
     elements: str
     default: []
   window:
-    description: Seconds for which what is seen has to agree. Where it changed on the way, up to twice as long is looked.
+    description: Seconds for which the samples have to agree. If they change on the way, up to twice as long is looked.
     type: float
     default: 60.0
   samples:

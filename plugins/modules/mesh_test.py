@@ -70,7 +70,10 @@ results:
     target: {description: Name of the cluster that was asked., type: str, returned: always}
     check: {description: What was tried., type: str, returned: always}
     ok: {description: Whether it went well., type: bool, returned: always}
-    value: {description: Bytes, milliseconds, Mbit/s or the number of clusters., type: float, returned: always}
+    value:
+      description: Bytes, milliseconds, Mbit/s or the number of clusters.
+      type: float
+      returned: always
     why: {description: Why it did not., type: str, returned: always}
 marked:
   description: Members of the mesh that are marked as unavailable.

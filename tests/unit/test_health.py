@@ -5,7 +5,12 @@ from __future__ import annotations
 import pytest
 
 from ansible_collections.kubeblocks.multicluster.plugins.module_utils._health import is_over
-from ansible_collections.kubeblocks.multicluster.plugins.module_utils._rules.verdict import ALIVE, DEAD, UNKNOWN, Verdict
+from ansible_collections.kubeblocks.multicluster.plugins.module_utils._rules.verdict import (
+    ALIVE,
+    DEAD,
+    UNKNOWN,
+    Verdict,
+)
 
 
 def seen(verdict: str, lasting: float) -> Verdict:
