@@ -62,7 +62,7 @@ def run(call: Call) -> dict[str, Any]:
         params["service_annotations"],
     )
     wishes = {name: wish_of(place) for name, place in places.items()}
-    return {**result, "plan": plan_of(wishes, answered_of(seen), settings, cut)}
+    return {**result, "plan": plan_of(wishes, answered_of(seen), settings, cut, marked)}
 
 
 def plan_of(
@@ -70,8 +70,10 @@ def plan_of(
     seen: Mapping[str, Mapping[str, Any]],
     settings: mesh_values.Settings,
     cut: Sequence[str],
+    marked: Sequence[str],
 ) -> dict[str, Any]:
-    """Context → ``cluster``, ``version``, ``values``, ``server_names`` and ``wait`` of each member that answered."""
+    """Context → ``cluster``, ``version``, ``values``, ``server_names`` and ``wait`` of each member that answered and is
+    not marked."""
     joined = {wish.context: wish for wish in mesh.members(wishes.values())}
     entries = {}
     for name, wish in joined.items():
@@ -90,7 +92,7 @@ def plan_of(
             "wait": not (settings.certificates == mesh_values.CERTGEN and MINORS[minor_of(wish.version)].job_is_hook),
         }
         for name, wish in joined.items()
-        if name in seen
+        if name in seen and name not in marked
     }
 
 
@@ -107,13 +109,14 @@ def told_of(cluster: str, ciliums: Sequence[Mapping[str, Any] | None]) -> list[s
 
 
 def _ask(params: Mapping[str, Any], places: Places) -> tuple[Seen, list[str], list[str]]:
-    """What each member shows, which contexts are marked, and which are cut off. What is marked is not asked: nothing is
-    written there."""
+    """What each member shows, which contexts are marked, and which are cut off. What is marked is asked only if it is
+    back: nothing is written there, but the others are told of its nodes again."""
     control = next(place for place in places.values() if place["plane"] == "control")
     keeper = Client(access(dict(control), params["request_timeout"]))
     joined = members_of(places)
     told = standing_marks(keeper, params["operator_namespace"])
     marked = [name for name, place in places.items() if place["context"] in told]
-    cut, _back = cut_in(keeper, params["operator_namespace"], {name: places[name] for name in joined})
-    wanted = [name for name in joined if name not in marked]
-    return look(places, wanted, params["request_timeout"], params["deadline"]), marked, cut
+    cut, back = cut_in(keeper, params["operator_namespace"], {name: places[name] for name in joined})
+    wanted = [name for name in joined if name not in marked or name in back]
+    seen = look(places, wanted, params["request_timeout"], params["deadline"])
+    return {name: entry for name, entry in seen.items() if name not in back or "problem" not in entry}, marked, cut

@@ -31,7 +31,7 @@ _LARGEST = 65507  # that one datagram can hold
 _SMALLEST = 548  # that every way has to carry
 _CHUNK = bytes(65536)
 Question = dict[str, Any]
-Outcome = tuple[bool, float | None, str]  # ok, value, why
+Outcome = tuple[bool, "float | None", str]  # ok, value, why
 # Linux: never fragment; and what the way is taken to carry.
 _IP_MTU_DISCOVER, _IP_PMTUDISC_DO, _IP_MTU = 10, 2, 14
 

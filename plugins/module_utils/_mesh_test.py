@@ -44,7 +44,7 @@ SPEC: dict[str, Any] = {
     "contexts": CONTEXTS_SPEC,
     "operator_namespace": {"type": "str", "default": "kb-system"},
     "image": {"type": "str", "default": "docker.io/library/python:3.13-alpine"},
-    "pull_secrets": {"type": "list", "elements": "str", "default": []},
+    "pull_secrets": {"type": "list", "elements": "str", "default": [], "no_log": False},
     "start_timeout": {"type": "float", "default": 60.0},
 }
 _RUN = "import os; exec(os.environ['PROGRAM'])"
