@@ -14,23 +14,27 @@ from ansible_collections.kubeblocks.multicluster.plugins.module_utils._record im
 from ansible_collections.kubeblocks.multicluster.plugins.module_utils._rules.verdict import DEAD
 from ansible_collections.kubeblocks.multicluster.plugins.module_utils._runner import access
 
-_LIMIT = 2.0  # seconds: an API server that takes longer is none to go back to yet
 
-
-def cut_in(keeper: Client, namespace: str, places: Mapping[str, Mapping[str, Any]]) -> tuple[list[str], list[str]]:
+def cut_in(
+    keeper: Client, namespace: str, places: Mapping[str, Mapping[str, Any]], timeout: float
+) -> tuple[list[str], list[str]]:
     """Names of the inventory: whom nobody is to be sent to, and who was dead and is back, though still marked.
 
     Where only the API was silent the members still vote, and they need the network that leads to them. One that is back
-    is the cluster that was recorded: its members have to catch up before its mark can go.
+    is the cluster that was marked: its members have to catch up before its mark can go. ``timeout``: seconds to answer.
     """
     marks = read_marks(keeper, namespace)
     dead = [context for context in standing(marks) if marks[context].get("verdict") == DEAD]
     wanted = {name: place for name, place in places.items() if place["context"] in dead}
     record = (read_record(keeper, namespace) or {}) if wanted else {}
 
-    def ask(name: str) -> str:
-        return uid_of(Client(access(dict(wanted[name]), _LIMIT)))
+    def known(name: str) -> Any:
+        context = wanted[name]["context"]
+        return (marks[context].get("identity") or record.get(context) or {}).get("uid")
 
-    uids, _problems = ask_all(wanted, ask, 2 * _LIMIT)
-    back = [name for name, uid in uids.items() if uid == record.get(wanted[name]["context"], {}).get("uid")]
+    def ask(name: str) -> str:
+        return uid_of(Client(access(dict(wanted[name]), timeout)))
+
+    uids, _problems = ask_all(wanted, ask, 2 * timeout)
+    back = [name for name, uid in uids.items() if uid == known(name)]
     return [name for name in wanted if name not in back], back

@@ -7,7 +7,7 @@ import datetime
 import json
 import re
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict
 from typing import Any
 
@@ -33,6 +33,7 @@ SPEC: dict[str, Any] = {
     "request_timeout": {"type": "float", "default": 10.0},
     "deadline": {"type": "float", "default": 30.0},
 }
+_MARGIN = 5.0  # seconds of the deadline that are not for Pods
 _AGENT, _KVSTOREMESH = ("cilium", "cilium-agent"), ("clustermesh-apiserver", "kvstoremesh")
 PROGRAMS = (_AGENT[0], _KVSTOREMESH[0])  # the label k8s-app of those that have a list of peers
 LISTS = ("cilium-clustermesh", "cilium-kvstoremesh")  # Secrets with these lists
@@ -76,7 +77,7 @@ def look(params: Mapping[str, Any]) -> tuple[list[mesh_truth.Pair], dict[str, An
 
     def ask(name: str) -> dict[str, Any]:
         client = Client(access(dict(places[name]), params["request_timeout"]))
-        return of_cluster(client, params["namespace"], params["request_timeout"])
+        return of_cluster(client, params["namespace"], params["request_timeout"], params["deadline"] - _MARGIN)
 
     answers, problems = ask_all([member.context for member in members], ask, params["deadline"])
     seen = {**answers, **{name: {"problem": _reason(problem)} for name, problem in problems.items()}}
@@ -109,8 +110,9 @@ def members_of(
     return [mesh_truth.Member(wish.context, wish.cluster, wish.id) for wish in left], places, marked
 
 
-def of_cluster(client: Client, namespace: str, timeout: float) -> dict[str, Any]:
-    """What one cluster shows of the mesh, as ``mesh_truth.pairs`` takes it, and of its certificates."""
+def of_cluster(client: Client, namespace: str, timeout: float, patience: float) -> dict[str, Any]:
+    """What one cluster shows of the mesh, as ``mesh_truth.pairs`` takes it, and of its certificates. ``patience``:
+    seconds for all its Pods, which are asked at the same time; one that is late is that Pod's problem."""
     pods = f"/api/v1/namespaces/{namespace}/pods"
     daemons = client.get(f"/apis/apps/v1/namespaces/{namespace}/daemonsets/cilium") or {}
     config = (client.get(f"/api/v1/namespaces/{namespace}/configmaps/cilium-config") or {}).get("data") or {}
@@ -123,12 +125,20 @@ def of_cluster(client: Client, namespace: str, timeout: float) -> dict[str, Any]
         "id": int(config.get("cluster-id", 0)),
         "nodes": _nodes(client),
         "desired_agents": (daemons.get("status") or {}).get("desiredNumberScheduled", 0),
-        "agents": [_agent(client, pod, now, timeout) for pod in agents],
-        "kvstoremesh": [_kvstoremesh(client, pod, timeout) for pod in meshes],
+        "agents": _each(agents, lambda pod: _agent(client, pod, now, timeout), patience),
+        "kvstoremesh": _each(meshes, lambda pod: _kvstoremesh(client, pod, timeout), patience),
         "expected": _expected(client, namespace),
         "authority": signing.fingerprint(held(client, namespace, AUTHORITY).get("ca.crt", b"")),
         "certificates": _certificates(client, namespace),
     }
+
+
+def _each(
+    pods: Sequence[Mapping[str, Any]], ask: Callable[[Mapping[str, Any]], dict[str, Any]], patience: float
+) -> list[dict[str, Any]]:
+    answers, problems = ask_all(range(len(pods)), lambda number: ask(pods[number]), patience)
+    late = {number: {**_silent(pods[number]), "problem": _reason(problem)} for number, problem in problems.items()}
+    return [{**answers, **late}[number] for number in range(len(pods))]
 
 
 def _nodes(client: Client) -> dict[str, str]:
@@ -155,7 +165,7 @@ def _certificates(client: Client, namespace: str) -> dict[str, float | None]:
 
 
 def _agent(client: Client, pod: Mapping[str, Any], now: datetime.datetime, timeout: float) -> dict[str, Any]:
-    found: dict[str, Any] = {**_of_pod(pod), "clusters": {}, "known": {}, "tunnels": {}, "probes": {}}
+    found = _silent(pod)
     if found["problem"]:
         return found
     try:
@@ -166,13 +176,13 @@ def _agent(client: Client, pod: Mapping[str, Any], now: datetime.datetime, timeo
         **found,
         "clusters": mesh_samples.clusters_of(told["status"]),
         "known": mesh_samples.addresses_of(told["nodes"]),
-        "tunnels": mesh_samples.tunnels_of(told["nodes"], told["ipcache"]),
+        "tunnels": mesh_samples.tunnels_of(told["status"], told["nodes"], told["ipcache"]),
         "probes": mesh_samples.probes_of(told["health"], now),
     }
 
 
 def _kvstoremesh(client: Client, pod: Mapping[str, Any], timeout: float) -> dict[str, Any]:
-    found: dict[str, Any] = {**_of_pod(pod), "clusters": {}}
+    found = _silent(pod)
     if found["problem"]:
         return found
     command = (_PROGRAM, "kvstoremesh-dbg", "status", "-o", "json")
@@ -192,6 +202,11 @@ def _diagnosed(client: Client, pod: Mapping[str, Any], peer: str, timeout: float
     metadata = pod["metadata"]
     _code, text = client.execute(metadata["namespace"], metadata["name"], _KVSTOREMESH[1], command, timeout)
     return "; ".join(re.sub(r"\s+", " ", line.partition("❌")[2]).strip() for line in text.splitlines() if "❌" in line)
+
+
+def _silent(pod: Mapping[str, Any]) -> dict[str, Any]:
+    """A Pod of which nothing is known but whether it runs."""
+    return {**_of_pod(pod), "clusters": {}, "known": {}, "tunnels": None, "probes": {}}
 
 
 def _of_pod(pod: Mapping[str, Any]) -> dict[str, Any]:

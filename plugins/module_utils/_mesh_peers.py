@@ -21,7 +21,7 @@ from ansible_collections.kubeblocks.multicluster.plugins.module_utils._mesh_fact
     cilium_in,
     peers_listed,
 )
-from ansible_collections.kubeblocks.multicluster.plugins.module_utils._mesh_findings import wish_of
+from ansible_collections.kubeblocks.multicluster.plugins.module_utils._mesh_findings import manages, wish_of
 from ansible_collections.kubeblocks.multicluster.plugins.module_utils._mesh_info import (
     LISTS,
     PROGRAMS,
@@ -36,10 +36,12 @@ from ansible_collections.kubeblocks.multicluster.plugins.module_utils._runner im
     access,
 )
 
+CUT, JOINED = "cut", "joined"
 SPEC: dict[str, Any] = {
     **AUTH_SPEC,
     "contexts": CONTEXTS_SPEC,
     "operator_namespace": {"type": "str", "default": "kb-system"},
+    "state": {"type": "str", "default": CUT, "choices": [CUT, JOINED]},
     "deadline": {"type": "float", "default": 20.0},
 }
 KEPT = "kubeblocks-multicluster-peers"  # Secret: list.key → the entry that was taken out
@@ -73,27 +75,25 @@ def run(call: Call) -> dict[str, Any]:
     params, keeper = call.params, call.client()
     members, places, _marked = members_of(params, keeper)
     names = {name: wish.cluster for name, place in places.items() if (wish := wish_of(place)).id}
-    cut, back = cut_in(keeper, params["operator_namespace"], {name: places[name] for name in names})
+    joined = {name: places[name] for name in names}
+    cut, back = cut_in(keeper, params["operator_namespace"], joined, params["request_timeout"])
     record = read_record(keeper, params["operator_namespace"]) or {}
     gone = [names[name] for name in cut]
+    asked = [name for name in [*(member.context for member in members), *back] if manages(places[name])]
 
     def bring(name: str) -> tuple[list[Change], bool]:
         place = dict(places[name])
         client = Client(access(place, params["request_timeout"]))
-        steps = _steps(client, gone, list(names.values()))
+        steps = _steps(client, gone, list(names.values()), may_cut=params["state"] == CUT)
         if steps and not call.check_mode:
             require_uid(client, record.get(place["context"], {}).get("uid", ""), "change its list of peers")
             _write(client, steps)
-        return steps.changes(), bool(back) and _is_behind(client, [names[each] for each in back])
+        return steps.changes(), bool(back) and _is_behind(client, [names[each] for each in back if each != name])
 
-    answers, problems = ask_all([member.context for member in members], bring, params["deadline"])
+    answers, problems = ask_all(asked, bring, params["deadline"])
     changes = [change for found, _behind in answers.values() for change in found]
-    behind = [name for name, (_found, is_behind) in answers.items() if is_behind]
-    if behind:
-        call.warn(
-            f"{', '.join(behind)}: Cilium's release was made without {', '.join(back)}, which is back: run "
-            "the playbook failback or site, which bring it up to date"
-        )
+    behind = [name for name, (_found, is_behind) in answers.items() if is_behind and name not in back]
+    _warn(call, behind, back, [name for name in joined if cut and not manages(places[name])], cut)
     result = {**written(changes), "cut": cut, "back": back, "behind": behind}
     if problems:
         lines = "\n".join(f"  {name}: {problem}" for name, problem in problems.items())
@@ -101,15 +101,33 @@ def run(call: Call) -> dict[str, Any]:
     return result
 
 
+def _warn(call: Call, behind: Sequence[str], back: Sequence[str], own: Sequence[str], cut: Sequence[str]) -> None:
+    if behind:
+        call.warn(
+            f"{', '.join(behind)}: Cilium's release was made without {', '.join(back)}, which is back: run "
+            "the playbook failback or site, which bring it up to date"
+        )
+    if own:
+        call.warn(
+            f"{', '.join(own)}: Cilium is your own business there: take {', '.join(cut)} out of its list of clusters, "
+            "or its global Services send requests to the dead until clustermesh.cacheTTL is over"
+        )
+
+
 def _is_behind(client: Client, back: Sequence[str]) -> bool:
     """Whether Cilium's release was made without one that is back: its addresses are not known there then."""
     found = cilium_in(client)
     listed = peers_listed(found["values"]) if found and found["version"] else []
-    return bool(listed) and not set(back) <= {str(entry.get("name")) for entry in listed}
+    made = bool(found and found["version"])
+    return made and not set(back) <= {str(entry.get("name")) for entry in listed}
 
 
-def _steps(client: Client, gone: Sequence[str], members: Sequence[str]) -> Steps:
+def _steps(client: Client, gone: Sequence[str], members: Sequence[str], *, may_cut: bool) -> Steps:
+    """Without ``may_cut`` nobody leaves a list: one who is slow to answer today is not cut off while it comes back."""
     before = _entries(client, KEPT)
+    if not may_cut:
+        out = {key.removeprefix(f"{name}.") for name in LISTS for key in before if key.startswith(f"{name}.")}
+        gone = [peer for peer in gone if peer in out]
     kept: Held = {}
     lists = {}
     for name in LISTS:

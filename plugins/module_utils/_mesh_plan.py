@@ -45,7 +45,8 @@ def run(call: Call) -> dict[str, Any]:
     params = call.params
     places = {place["name"]: place for place in params["contexts"]}
     seen, marked, cut = _ask(params, places)
-    found = found_in(places, seen, params["certificates"])
+    # Of one that is marked, another cluster under its name perhaps, nothing keeps the others from being joined.
+    found = [entry for entry in found_in(places, seen, params["certificates"]) if entry.context not in marked]
     in_the_way = blocking(found, params["accept"])
     result: dict[str, Any] = {"findings": [entry.as_dict() for entry in found], "marked": marked, "cut": cut}
     if in_the_way:
@@ -116,7 +117,8 @@ def _ask(params: Mapping[str, Any], places: Places) -> tuple[Seen, list[str], li
     joined = members_of(places)
     told = standing_marks(keeper, params["operator_namespace"])
     marked = [name for name, place in places.items() if place["context"] in told]
-    cut, back = cut_in(keeper, params["operator_namespace"], {name: places[name] for name in joined})
+    members = {name: places[name] for name in joined}
+    cut, back = cut_in(keeper, params["operator_namespace"], members, params["request_timeout"])
     wanted = [name for name in joined if name not in marked or name in back]
     seen = look(places, wanted, params["request_timeout"], params["deadline"])
     return {name: entry for name, entry in seen.items() if name not in back or "problem" not in entry}, marked, cut

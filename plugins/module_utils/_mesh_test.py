@@ -49,6 +49,7 @@ SPEC: dict[str, Any] = {
 }
 _RUN = "import os; exec(os.environ['PROGRAM'])"
 _LEAST = 2
+_REQUESTS = 4  # at most, besides the Pod's start
 _SECONDS = 180  # the Pods' own deadline
 _LIMIT = 120.0  # seconds for all questions of one cluster
 
@@ -90,7 +91,8 @@ def _tested(params: Mapping[str, Any], sites: Mapping[str, Site]) -> list[mesh_c
         def begin(name: str) -> dict[str, Any]:
             return _begun(params, sites[name], stem, list(sites), stack)
 
-        pods, problems = ask_all(sites, begin, params["start_timeout"])
+        # Longer than a Pod may take, so that it is said what kept it from starting, and its Job is deleted.
+        pods, problems = ask_all(sites, begin, params["start_timeout"] + _REQUESTS * params["request_timeout"])
         addresses = {name: pods[name]["status"]["podIP"] if name in pods else "" for name in sites}
         told: dict[str, Any] = {"peers": addresses, "service": f"{stem}.{params['operator_namespace']}"}
 

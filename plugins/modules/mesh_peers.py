@@ -16,6 +16,7 @@ description:
   - Entries that are taken out are kept in the Secret C(kubeblocks-multicluster-peers) beside the lists. They come back as
     soon as the same cluster answers again, though it is still marked, since its members have to catch up before that.
   - Without a mark nothing is cut, nor where it was marked for another reason, such as an API server that is silent alone.
+  - Clusters whose Cilium is not managed here are named in a warning, and not written to.
   - No chart is needed. The next run of the role cluster_mesh finds the lists as it wants them.
 extends_documentation_fragment:
   - kubeblocks.multicluster._auth
@@ -23,6 +24,13 @@ extends_documentation_fragment:
   - kubeblocks.multicluster._attributes
   - kubeblocks.multicluster._attributes.writes
 options:
+  state:
+    description:
+      - With V(cut), the dead leave the lists, and those that are back come back.
+      - With V(joined), those that are back come back, and nobody leaves a list who is in it.
+    type: str
+    default: cut
+    choices: [cut, joined]
   operator_namespace:
     description: Namespace of the operator, where the records of contexts and marks are kept.
     type: str

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+import subprocess
 import time
 from typing import Any
 
@@ -14,6 +15,7 @@ from meshed import SYSTEM, contexts, in_agent, info
 from balanced import until
 from days import MARKS, OPERATOR, SHORT, get
 from lab import faults
+from lab.build.tools import tools
 from lab.settings import Lab
 from support import Played, kubectl, play
 
@@ -46,6 +48,13 @@ def listed(lab: Lab, context: str) -> set[str]:
     found = [set(get(lab, "secret", name, SYSTEM, context).get("data") or {}) for name in LISTS]
     assert found[0] == found[1]
     return found[0]
+
+
+def released(lab: Lab, context: str) -> set[str]:
+    """Whom a cluster's release of Cilium was made with."""
+    words = (str(tools() / "helm"), "--kubeconfig", str(lab.kubeconfig), "--kube-context", context, "-n", SYSTEM)
+    done = subprocess.run([*words, "get", "values", "cilium", "-o", "json"], capture_output=True, text=True, check=True)
+    return {entry["name"] for entry in json.loads(done.stdout)["clustermesh"]["config"]["clusters"]}
 
 
 def failback(lab: Lab) -> None:
@@ -104,9 +113,11 @@ def test_what_site_left_out_meanwhile_is_brought_back(lab: Lab) -> None:
         assert run(lab, "failover").code == 0
         site = run(lab, "site")
         assert site.code == 0, site.output
+        assert all(DEAD not in released(lab, name) for name in contexts(lab) if name != DEAD)
     finally:
         faults.heal(lab, None, print)
     failback(lab)
     until(lambda: joined(lab), 300)
+    assert all(DEAD in released(lab, name) for name in contexts(lab) if name != DEAD)
     quiet = run(lab, "site")
     assert quiet.code == 0 and set(quiet.changed.values()) == {0}, quiet.output

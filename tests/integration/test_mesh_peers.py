@@ -100,14 +100,17 @@ def silent(api_lab: Lab, tmp_path: Path) -> str:
     return str(path)
 
 
-def bring(lab: Lab, silent: str = "", *, check: bool = False, body: str = "action") -> dict[str, Any]:
+def bring(
+    lab: Lab, silent: str = "", *, check: bool = False, body: str = "action", state: str = "cut", own: str = ""
+) -> dict[str, Any]:
+    """``silent``: the kubeconfig of the dead one; ``own``: whose Cilium is not ours."""
     contexts = places(lab)[:3]
     for number, place in enumerate(contexts, 1):
-        place["mesh"] = {"id": number}
+        place["mesh"] = {"id": number, "manage": place["name"] != own}
         if place["name"] == DEAD and silent:
             place["kubeconfig"] = silent
     place = {"kubeconfig": str(lab.kubeconfig), "context": "control"}
-    options = {**place, "contexts": contexts, "operator_namespace": SPACE}
+    options = {**place, "contexts": contexts, "operator_namespace": SPACE, "state": state}
     return module(lab, "mesh_peers", options, body=body, check=check)
 
 
@@ -148,7 +151,8 @@ def test_a_dead_one_leaves_and_comes_back(lists: Lab, silent: str, body: str) ->
         for name, entries in there(lists, context).items():
             assert entries == {key: value for key, value in whole(context, name).items() if key != DEAD}
         assert told(lists, context) == {DEAD}
-    assert f"of {DEAD}" not in json.dumps(cut)
+    for entry in (whole("control", name)[DEAD] for name in LISTS):
+        assert base64.b64encode(entry.encode()).decode() not in json.dumps(cut)
 
     audit = Audit(lists)
     assert not bring(lists, silent, body=body)["changed"]
@@ -195,3 +199,31 @@ def test_one_that_was_killed_in_the_middle_is_finished(lists: Lab, silent: str) 
     assert all(DEAD not in entries for entries in there(lists, "k8s-1").values())
     bring(lists)
     assert as_before(lists)
+
+
+def test_who_comes_back_is_not_cut_off_again_on_the_way(lists: Lab, silent: str) -> None:
+    """An API server that is slow to answer today: it is in the lists, and stays; out of them, it stays out."""
+    assert not bring(lists, silent, state="joined")["changed"]
+    assert as_before(lists)
+    bring(lists, silent)
+    assert not bring(lists, silent, state="joined")["changed"]
+    assert DEAD not in there(lists, "control")[LISTS[0]]
+    assert bring(lists, state="joined")["changed"]
+    assert as_before(lists)
+
+
+def test_one_that_is_back_gets_its_own_list_back(lists: Lab) -> None:
+    """It had another one cut off before it died itself."""
+    kept = {f"{name}.k8s-1": f"{name} of k8s-1" for name in LISTS}
+    bodies = [*(secret(name, {"control": f"{name} of control"}) for name in LISTS), secret(KEPT, kept)]
+    with present(lists, DEAD, *bodies):
+        assert bring(lists)["back"] == [DEAD]
+        assert there(lists, DEAD) == {name: whole(DEAD, name) for name in LISTS}
+
+
+def test_a_cilium_that_is_not_ours_is_not_written_to(lists: Lab, silent: str) -> None:
+    found = bring(lists, silent, own="k8s-1")
+    assert found["changed"] and found["cut"] == [DEAD]
+    assert there(lists, "k8s-1") == {name: whole("k8s-1", name) for name in LISTS}
+    (warning,) = found["warnings"]
+    assert "k8s-1: Cilium is your own business there: take k8s-2 out of its list of clusters" in warning

@@ -171,7 +171,7 @@ WRONG: dict[str, tuple[Callable[[Seen], Any], str, bool]] = {
         "two/k8s-2 was never probed",
         True,
     ),
-    "no probe at all": (lambda seen: agent(seen)["probes"].clear(), "no node of two was ever probed", True),
+    "no probe at all": (lambda seen: agent(seen)["probes"].clear(), "two/k8s-2 was never probed", True),
 }
 
 
@@ -223,8 +223,19 @@ def test_a_cluster_that_cannot_be_asked() -> None:
     seen["k8s-1"] = {"problem": "no answer in time"}
     one, other = pairs(MEMBERS, seen)
     assert (one.why, one.agents_say, one.last_contact) == (("k8s-1: no answer in time",), False, None)
-    assert other.why == ()  # what the other one sees is another matter
+    # What the other one sees is another matter, but for the nodes that it should see.
+    assert (other.why, other.whole) == ((), False)
+    assert other.unprobed == ("the nodes of one are not known: no answer in time",)
     assert pairs(MEMBERS, {})[0].why == ("k8s-1: it was not asked",)
+
+
+def test_a_node_that_is_in_no_list_of_probes() -> None:
+    seen = well()
+    seen["k8s-2"]["nodes"]["late"] = "192.0.2.7"
+    agent(seen["k8s-1"])["known"]["two/late"] = "192.0.2.7"
+    agent(seen["k8s-1"])["tunnels"] = None
+    found = first(seen)
+    assert (found.why, found.unprobed, found.whole) == ((), ("two/late was never probed",), False)
 
 
 def test_one_bad_agent_of_two_is_enough() -> None:
@@ -252,14 +263,20 @@ NODES = [
 ]
 
 
+STATUS = {"cilium": {"msg": "1.18.4 (v1.18.4-abc)"}, "routing": {"inter-host-routing-mode": "Tunnel"}}
+
+
 def test_nodes_and_tunnels() -> None:
     ipcache = {
         "10.1.0.0/24": ["identity=2 encryptkey=0 tunnelendpoint=0.0.0.0 flags=<none>"],
         "10.2.0.0/24": ["identity=2 encryptkey=0 tunnelendpoint=192.0.2.2 flags=hastunnel"],
     }
     assert addresses_of(NODES) == {"one/a": "192.0.2.1", "two/b": "192.0.2.2"}
-    assert tunnels_of(NODES, ipcache) == {"one/a": False, "two/b": True}
-    assert tunnels_of(NODES, {}) == {"one/a": False, "two/b": False}
+    assert tunnels_of(STATUS, NODES, ipcache) == {"one/a": False, "two/b": True}
+    assert tunnels_of(STATUS, NODES, {}) == {"one/a": False, "two/b": False}
+    old = {**STATUS, "cilium": {"msg": "1.17.18 (v1.17.18-abc)"}}
+    native = {**STATUS, "routing": {"inter-host-routing-mode": "Native"}}
+    assert tunnels_of(old, NODES, ipcache) is tunnels_of(native, NODES, ipcache) is None
 
 
 NOW = datetime.datetime(2026, 1, 1, 12, 0, 0, tzinfo=datetime.UTC)
@@ -280,6 +297,7 @@ FAILED = {"lastProbed": LATE, "status": "Connection timed out"}
         ({"icmp": GOOD}, NEVER, math.inf),
         ({"icmp": FAILED}, NEVER, None),
         (NEVER, NEVER, math.inf),
+        ({"icmp": GOOD}, {"icmp": {**GOOD, "lastProbed": "2026-01-01T11:40:00Z"}}, math.inf),
     ],
 )
 def test_a_probe_that_was_never_made_is_no_sign_of_health(

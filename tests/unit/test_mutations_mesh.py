@@ -166,6 +166,7 @@ SAID, WELL = "test_what_is_wrong_is_said_in_words", "test_a_mesh_that_is_well"
 PROBED = "test_a_probe_that_was_never_made_is_no_sign_of_health"
 NEVER: dict[str, Any] = {}
 GOOD = {"lastProbed": "2026-01-01T11:59:50Z", "latency": 130966}
+OLD = {"lastProbed": "2026-01-01T11:40:00Z", "latency": 130966}
 BAD = {"lastProbed": "2026-01-01T11:59:50Z", "status": "Connection timed out"}
 KEPT_FROM = "test_what_keeps_a_cluster_from_its_peer"
 CUT_WAY = "are not reached from here: the way between the two is cut"
@@ -224,9 +225,19 @@ IN_TRUTH: list[Mutation] = [
     (TRUTH, '    if target.name not in here["expected"]:', "    if False:", SAID, "nobody told it"),
     (TRUTH, '    if here["authority"] != there', "    if False and there", SAID, "another CA"),
     (TRUTH, 'agent["known"].get(name) != address', 'name not in agent["known"]', SAID, "a node at another address"),
-    (TRUTH, 'elif not agent["tunnels"].get(name, False):', "elif False:", SAID, "no tunnel"),
+    (TRUTH, 'and not agent["tunnels"].get(name, False):', "and False:", SAID, "no tunnel"),
     (TRUTH, "if age is None]", "if False]", SAID, "a probe that went wrong"),
-    (TRUTH, "        if not probes:", "        if False:", SAID, "no probe at all"),
+    (TRUTH, "math.inf) | probes", "0.0) | probes", SAID, "no probe at all"),
+    (
+        TRUTH,
+        'are not known: {problem}"] if problem else []',
+        'are not known: {problem}"] if False else []',
+        "test_a_cluster_that_cannot_be_asked",
+        None,
+    ),
+    (SAMPLES, "oldest if oldest < _STALE else math.inf", "oldest", PROBED, ({"icmp": GOOD}, {"icmp": OLD}, math.inf)),
+    (SAMPLES, "< _NETWORKS_FROM", "< (0, 0)", "test_nodes_and_tunnels", None),
+    (SAMPLES, 'mode.lower() != "tunnel" or', "", "test_nodes_and_tunnels", None),
     (
         TRUTH,
         'and all(state.get("connected", False) for state in every)',
@@ -258,8 +269,8 @@ IN_TRUTH: list[Mutation] = [
     ),
     (
         SAMPLES,
-        "return max(ages",
-        "return min(ages",
+        "oldest = max(ages",
+        "oldest = min(ages",
         PROBED,
         ({"icmp": GOOD}, {"icmp": {**GOOD, "lastProbed": "2026-01-01T11:59:00Z"}}, 60.0),
     ),

@@ -13,6 +13,10 @@ import re
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+_VERSION = re.compile(r"v?(\d+)\.(\d+)\.")
+_NETWORKS_FROM = (1, 18)  # minor
+# Seconds: Cilium probes every node once in one to five minutes, by their number.
+_STALE = 900.0
 _ENDPOINT = re.compile(r"tunnelendpoint=(\S+)")
 
 
@@ -27,8 +31,15 @@ def addresses_of(nodes: Sequence[Mapping[str, Any]]) -> dict[str, str]:
     return {node["name"]: str(((node.get("primary-address") or {}).get("ipv4") or {}).get("ip", "")) for node in nodes}
 
 
-def tunnels_of(nodes: Sequence[Mapping[str, Any]], ipcache: Mapping[str, Sequence[str]]) -> dict[str, bool]:
-    """cluster/node → whether packets for that node's Pods are sent to its address."""
+def tunnels_of(
+    status: Mapping[str, Any], nodes: Sequence[Mapping[str, Any]], ipcache: Mapping[str, Sequence[str]]
+) -> dict[str, bool] | None:
+    """cluster/node → whether packets for that node's Pods are sent to its address. None where that cannot be told:
+    without tunnels, and before 1.18, whose ipcache has no networks of Pods."""
+    mode = str((status.get("routing") or {}).get("inter-host-routing-mode", ""))
+    version = _VERSION.match(str((status.get("cilium") or {}).get("msg", "")))
+    if mode.lower() != "tunnel" or (version and (int(version[1]), int(version[2])) < _NETWORKS_FROM):
+        return None
     found = {}
     for node in nodes:
         address = (node.get("primary-address") or {}).get("ipv4") or {}
@@ -40,8 +51,8 @@ def tunnels_of(nodes: Sequence[Mapping[str, Any]], ipcache: Mapping[str, Sequenc
 
 def probes_of(health: Mapping[str, Any], now: datetime.datetime) -> dict[str, float | None]:
     """cluster/node → seconds since the last probe of the node and of its health endpoint, which is behind the tunnel,
-    if both went well; None if one went wrong, infinite if one was never made. ICMP or HTTP will do: one may be
-    forbidden."""
+    if both went well; None if one went wrong, infinite if one was never made or not for a long time. ICMP or HTTP will
+    do: one may be forbidden."""
     return {node["name"]: _age(node, now) for node in health.get("nodes") or []}
 
 
@@ -52,7 +63,8 @@ def _age(node: Mapping[str, Any], now: datetime.datetime) -> float | None:
     if any(moment is None and _was_tried(probes) for moment, probes in zip(moments, ways, strict=True)):
         return None
     ages = [(now - moment).total_seconds() if moment else math.inf for moment in moments]
-    return max(ages, default=math.inf)
+    oldest = max(ages, default=math.inf)
+    return oldest if oldest < _STALE else math.inf
 
 
 def _good(probes: Sequence[Mapping[str, Any]]) -> datetime.datetime | None:

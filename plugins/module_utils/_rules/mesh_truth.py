@@ -54,8 +54,9 @@ def pairs(members: Sequence[Member], seen: Mapping[str, Mapping[str, Any]]) -> l
     """``seen``: context → ``problem`` (why it could not be asked, empty if it was), ``nodes`` (its own, name →
     address), ``desired_agents``, ``agents`` and ``kvstoremesh``: Pods with ``problem`` and ``clusters`` (peer's name →
     its state, as Cilium's RemoteCluster), ``expected`` (peers that it is told of), ``authority`` (fingerprint of its
-    CA), and of agents ``known`` (node → address), ``tunnels`` (node → whether packets for its Pods are sent there) and
-    ``probes`` (node → seconds since it went well, None where it did not, infinite where it was never made)."""
+    CA), and of agents ``known`` (node → address), ``tunnels`` (node → whether packets for its Pods are sent there; None
+    where that cannot be told) and ``probes`` (node → seconds since it went well, None where it did not, infinite where
+    it was never made)."""
     return [
         _pair(source, target, seen.get(source.context, {}), seen.get(target.context, {}))
         for source in members
@@ -82,7 +83,7 @@ def _pair(source: Member, target: Member, here: Mapping[str, Any], there: Mappin
         services=min((state.get("num-shared-services", 0) for state in states["agents"]), default=0),
         last_contact=_last_contact(agents, target.name),
         why=tuple(_reasons(target, here, there, states)),
-        unprobed=tuple(_unprobed(target, agents)),
+        unprobed=tuple(_unprobed(target, agents, there)),
     )
 
 
@@ -167,19 +168,21 @@ def _of_way(target: Member, agents: Sequence[Mapping[str, Any]], there: Mapping[
             name = f"{target.name}/{node}"
             if agent["known"].get(name) != address:
                 found.append(f"node {name} at {address} is not known")
-            elif not agent["tunnels"].get(name, False):
+            elif agent["tunnels"] is not None and not agent["tunnels"].get(name, False):
                 found.append(f"packets for Pods of {name} are not sent there")
         probes = _probes_of(agent, target.name)
         found += [f"{node} was not reached by a probe" for node, age in probes.items() if age is None]
     return found
 
 
-def _unprobed(target: Member, agents: Sequence[Mapping[str, Any]]) -> list[str]:
-    found = []
+def _unprobed(target: Member, agents: Sequence[Mapping[str, Any]], there: Mapping[str, Any]) -> list[str]:
+    """Nodes of the peer that are not known to be reached. Whose nodes cannot be asked for has some of which nobody
+    knows."""
+    problem = there.get("problem", "it was not asked")
+    found = [f"the nodes of {target.name} are not known: {problem}"] if problem else []
     for probes in [_probes_of(agent, target.name) for agent in agents if not agent["problem"]]:
-        found += [f"{node} was never probed" for node, age in probes.items() if age == math.inf]
-        if not probes:
-            found.append(f"no node of {target.name} was ever probed")
+        listed = dict.fromkeys((f"{target.name}/{node}" for node in there.get("nodes", {})), math.inf) | probes
+        found += [f"{node} was never probed" for node, age in listed.items() if age == math.inf]
     return list(dict.fromkeys(found))
 
 
