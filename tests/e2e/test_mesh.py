@@ -42,7 +42,7 @@ def of_cilium(lab: Lab) -> dict[str, tuple[list[str], list[str]]]:
 
 
 def test_a_mesh_of_all_clusters_and_etcd_over_it(lab: Lab, joined: Played) -> None:
-    found = info(lab)
+    found = info(lab, wait=True, wait_timeout=110)
     assert found["whole"], found["table"]
     assert {(pair["source"], pair["target"]) for pair in found["pairs"]} == set(permutations(contexts(lab), 2))
     assert all(pair["nodes"] == 1 and pair["last_contact"] is not None for pair in found["pairs"])
