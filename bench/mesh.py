@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import subprocess
 import sys
 import time
 
@@ -10,6 +9,7 @@ from figures import RUNS, machine, median, warn_if_busy
 
 from lab import lifecycle
 from lab.settings import CILIUM, Lab
+from support import play
 
 LAB = Lab("tbench", range=5, network=CILIUM)
 TARGET = 240  # seconds
@@ -19,16 +19,11 @@ def timed() -> float:
     """Seconds of the first ``site.yml`` on a fresh lab, whose images are there."""
     lifecycle.up(LAB, lambda _text: None)
     started = time.monotonic()
-    done = subprocess.run(
-        ["ansible-playbook", "-i", str(LAB.inventory), "playbooks/site.yml"],
-        capture_output=True,
-        text=True,
-        check=False,
-    )
+    played = play(LAB, "playbooks/site.yml")
     seconds = time.monotonic() - started
     lifecycle.down(LAB.name, lambda _text: None)
-    if done.returncode:
-        sys.exit(f"bench: site.yml failed:\n{done.stdout}{done.stderr}")
+    if played.code:
+        sys.exit(f"bench: site.yml failed:\n{played.output}")
     return seconds
 
 

@@ -6,17 +6,16 @@ Three times: backends that never expire, that expire after 60 s, and a peer that
 from __future__ import annotations
 
 import json
-import subprocess
 import sys
 import time
 from collections.abc import Sequence
 
-from asking import Asked, asking
 from figures import machine, warn_if_busy
 
+from asking import Asked, asking
 from lab import faults, lifecycle
 from lab.settings import CILIUM, Lab
-from support import command, environment
+from support import play
 
 LAB = Lab("tbench", range=5, network=CILIUM)
 DEAD, OURS = "k8s-3", "k8s-1"
@@ -30,10 +29,9 @@ def _say(_text: str) -> None:
 
 
 def playbook(name: str, **variables: object) -> None:
-    words = command(LAB, f"playbooks/{name}.yml", "-e", json.dumps(variables))
-    done = subprocess.run(words, capture_output=True, text=True, check=False, env=environment())
-    if done.returncode:
-        sys.exit(f"bench: {name} failed:\n{done.stdout}{done.stderr}")
+    played = play(LAB, f"playbooks/{name}.yml", "-e", json.dumps(variables))
+    if played.code:
+        sys.exit(f"bench: {name} failed:\n{played.output}")
 
 
 def looked_at(ttl: str, *, mark: bool) -> tuple[list[float], float]:

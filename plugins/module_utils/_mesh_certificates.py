@@ -13,7 +13,7 @@ from typing import Any
 from ansible_collections.kubeblocks.multicluster.plugins.module_utils import _signing as signing
 from ansible_collections.kubeblocks.multicluster.plugins.module_utils._kube.client import Client
 from ansible_collections.kubeblocks.multicluster.plugins.module_utils._kube.errors import ContextError, Failed
-from ansible_collections.kubeblocks.multicluster.plugins.module_utils._kube.identity import uid_of
+from ansible_collections.kubeblocks.multicluster.plugins.module_utils._kube.identity import require_uid
 from ansible_collections.kubeblocks.multicluster.plugins.module_utils._kube.objects import (
     Change,
     path_of,
@@ -25,6 +25,7 @@ from ansible_collections.kubeblocks.multicluster.plugins.module_utils._runner im
     CONTEXTS_SPEC,
     Call,
     access,
+    keeper_of,
 )
 
 SPEC: dict[str, Any] = {
@@ -127,14 +128,8 @@ def held(client: Client, namespace: str, name: str) -> Held:
 
 def _keeper(call: Call) -> Client:
     """The control plane, after it was seen that it is the one whose identity was looked at."""
-    place = next(place for place in call.params["contexts"] if place["plane"] == "control")
-    keeper = Client(access(place, call.params["request_timeout"]))
-    uid = uid_of(keeper)
-    if uid != call.params["control_plane_uid"]:
-        raise Failed(
-            f"{place['context']}: cannot keep the mesh's CA in this context: it was cluster "
-            f"{call.params['control_plane_uid']}, and is {uid}. Check where its kubeconfig leads and run again."
-        )
+    keeper = keeper_of(call.params)
+    require_uid(keeper, call.params["control_plane_uid"], "keep the mesh's CA in this context")
     return keeper
 
 

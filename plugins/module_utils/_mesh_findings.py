@@ -19,14 +19,13 @@ Places = Mapping[str, Mapping[str, Any]]  # name in the inventory → a context'
 Seen = dict[str, dict[str, Any]]  # the same name → what it shows, or ``problem``
 
 
-def members_of(places: Places) -> list[str]:
+def joined_in(places: Places) -> list[str]:
     """Who shall be in the mesh."""
     return [wish.context for wish in mesh.members(wish_of(place) for place in places.values())]
 
 
 def look(places: Places, names: Sequence[str], timeout: float, deadline: float) -> Seen:
     """What each of these clusters shows, as ``_mesh_facts.of_cluster``; ``problem`` where it cannot be asked."""
-
     if names:
         signing.require_cryptography()
 

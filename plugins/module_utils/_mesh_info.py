@@ -12,14 +12,24 @@ from dataclasses import asdict
 from typing import Any
 
 from ansible_collections.kubeblocks.multicluster.plugins.module_utils import _signing as signing
+from ansible_collections.kubeblocks.multicluster.plugins.module_utils._facts import addresses_of, is_ready
 from ansible_collections.kubeblocks.multicluster.plugins.module_utils._kube.client import Client
-from ansible_collections.kubeblocks.multicluster.plugins.module_utils._kube.errors import ContextError, Failed
+from ansible_collections.kubeblocks.multicluster.plugins.module_utils._kube.errors import (
+    ContextError,
+    Failed,
+    reason_of,
+)
 from ansible_collections.kubeblocks.multicluster.plugins.module_utils._kube.parallel import ask_all
 from ansible_collections.kubeblocks.multicluster.plugins.module_utils._marks import standing_marks
 from ansible_collections.kubeblocks.multicluster.plugins.module_utils._mesh_certificates import AUTHORITY, held
 from ansible_collections.kubeblocks.multicluster.plugins.module_utils._mesh_findings import wish_of
 from ansible_collections.kubeblocks.multicluster.plugins.module_utils._rules import mesh, mesh_samples, mesh_truth
-from ansible_collections.kubeblocks.multicluster.plugins.module_utils._runner import CONTEXTS_SPEC, Call, access
+from ansible_collections.kubeblocks.multicluster.plugins.module_utils._runner import (
+    CONTEXTS_SPEC,
+    Call,
+    access,
+    keeper_of,
+)
 from ansible_collections.kubeblocks.multicluster.plugins.module_utils._tables import columns
 
 SPEC: dict[str, Any] = {
@@ -80,7 +90,7 @@ def look(params: Mapping[str, Any]) -> tuple[list[mesh_truth.Pair], dict[str, An
         return of_cluster(client, params["namespace"], params["request_timeout"], params["deadline"] - _MARGIN)
 
     answers, problems = ask_all([member.context for member in members], ask, params["deadline"])
-    seen = {**answers, **{name: {"problem": _reason(problem)} for name, problem in problems.items()}}
+    seen = {**answers, **{name: {"problem": reason_of(problem)} for name, problem in problems.items()}}
     found = mesh_truth.pairs(members, seen)
     clusters = {name: _public(entry) for name, entry in seen.items()}
     return found, {
@@ -90,12 +100,6 @@ def look(params: Mapping[str, Any]) -> tuple[list[mesh_truth.Pair], dict[str, An
         "whole": all(pair.whole for pair in found),
         "table": table(members, found),
     }
-
-
-def keeper_of(params: Mapping[str, Any]) -> Client:
-    """The control plane, which keeps the records."""
-    control = next(place for place in params["contexts"] if place["plane"] == "control")
-    return Client(access(dict(control), params["request_timeout"]))
 
 
 def members_of(
@@ -137,18 +141,14 @@ def _each(
     pods: Sequence[Mapping[str, Any]], ask: Callable[[Mapping[str, Any]], dict[str, Any]], patience: float
 ) -> list[dict[str, Any]]:
     answers, problems = ask_all(range(len(pods)), lambda number: ask(pods[number]), patience)
-    late = {number: {**_silent(pods[number]), "problem": _reason(problem)} for number, problem in problems.items()}
+    late = {number: {**_silent(pods[number]), "problem": reason_of(problem)} for number, problem in problems.items()}
     return [{**answers, **late}[number] for number in range(len(pods))]
 
 
 def _nodes(client: Client) -> dict[str, str]:
     """Node → its InternalIP."""
-    return {
-        node["metadata"]["name"]: next(
-            (entry["address"] for entry in node["status"].get("addresses") or [] if entry["type"] == "InternalIP"), ""
-        )
-        for node in client.list("/api/v1/nodes")
-    }
+    nodes = client.list("/api/v1/nodes")
+    return {node["metadata"]["name"]: next(iter(addresses_of([node])), "") for node in nodes}
 
 
 def _expected(client: Client, namespace: str) -> list[str]:
@@ -210,11 +210,8 @@ def _silent(pod: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _of_pod(pod: Mapping[str, Any]) -> dict[str, Any]:
-    running = any(
-        entry["type"] == "Ready" and entry["status"] == "True" for entry in pod["status"].get("conditions") or []
-    )
     phase = pod["status"].get("phase", "unknown")
-    return {"pod": pod["metadata"]["name"], "problem": "" if running else f"it is {phase}, and not Ready"}
+    return {"pod": pod["metadata"]["name"], "problem": "" if is_ready(pod) else f"it is {phase}, and not Ready"}
 
 
 def said(client: Client, pod: Mapping[str, Any], container: str, command: Sequence[str], timeout: float) -> Any:
@@ -227,10 +224,6 @@ def said(client: Client, pod: Mapping[str, Any], container: str, command: Sequen
         what = f"Pod {metadata['namespace']}/{metadata['name']} container {container}"
         said = text.strip().splitlines()[-1:] or [f"exit code {code}"]
         raise ContextError(client.context, "ask", what, f"{' '.join(command[:2])}: {said[0]}") from problem
-
-
-def _reason(problem: Exception) -> str:
-    return problem.reason if isinstance(problem, ContextError) else str(problem)
 
 
 def _public(entry: Mapping[str, Any]) -> dict[str, Any]:

@@ -117,23 +117,25 @@ def _warn(call: Call, behind: Sequence[str], back: Sequence[str], own: Sequence[
 def _is_behind(client: Client, back: Sequence[str]) -> bool:
     """Whether Cilium's release was made without one that is back: its addresses are not known there then."""
     found = cilium_in(client)
-    listed = peers_listed(found["values"]) if found and found["version"] else []
-    made = bool(found and found["version"])
-    return made and not set(back) <= {str(entry.get("name")) for entry in listed}
+    if not found or not found["version"]:
+        return False
+    return not set(back) <= {str(entry.get("name")) for entry in peers_listed(found["values"])}
 
 
 def _steps(client: Client, gone: Sequence[str], members: Sequence[str], *, may_cut: bool) -> Steps:
     """Without ``may_cut`` nobody leaves a list: one who is slow to answer today is not cut off while it comes back."""
     before = _entries(client, KEPT)
+    out = {
+        name: {key.removeprefix(f"{name}."): value for key, value in before.items() if key.startswith(f"{name}.")}
+        for name in LISTS
+    }
     if not may_cut:
-        out = {key.removeprefix(f"{name}.") for name in LISTS for key in before if key.startswith(f"{name}.")}
-        gone = [peer for peer in gone if peer in out]
+        gone = [peer for peer in gone if any(peer in entries for entries in out.values())]
     kept: Held = {}
     lists = {}
-    for name in LISTS:
+    for name, entries in out.items():
         there = _entries(client, name)
-        mine = {key.removeprefix(f"{name}."): value for key, value in before.items() if key.startswith(f"{name}.")}
-        after, away = rules.cut(there, mine, gone, members)
+        after, away = rules.cut(there, entries, gone, members)
         kept |= {f"{name}.{key}": value for key, value in away.items()}
         if after != there:
             lists[name] = (there, after)

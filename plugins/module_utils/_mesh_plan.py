@@ -7,7 +7,6 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from ansible_collections.kubeblocks.multicluster.plugins.module_utils import _mesh_facts as facts
-from ansible_collections.kubeblocks.multicluster.plugins.module_utils._kube.client import Client
 from ansible_collections.kubeblocks.multicluster.plugins.module_utils._kube.errors import Failed
 from ansible_collections.kubeblocks.multicluster.plugins.module_utils._marks import standing_marks
 from ansible_collections.kubeblocks.multicluster.plugins.module_utils._mesh_cut import cut_in
@@ -16,14 +15,14 @@ from ansible_collections.kubeblocks.multicluster.plugins.module_utils._mesh_find
     Seen,
     answered_of,
     found_in,
+    joined_in,
     look,
-    members_of,
     wish_of,
 )
 from ansible_collections.kubeblocks.multicluster.plugins.module_utils._rules import mesh, mesh_values
 from ansible_collections.kubeblocks.multicluster.plugins.module_utils._rules.findings import blocking
 from ansible_collections.kubeblocks.multicluster.plugins.module_utils._rules.mesh_versions import MINORS, minor_of
-from ansible_collections.kubeblocks.multicluster.plugins.module_utils._runner import CONTEXTS_SPEC, Call, access
+from ansible_collections.kubeblocks.multicluster.plugins.module_utils._runner import CONTEXTS_SPEC, Call, keeper_of
 
 SPEC: dict[str, Any] = {
     "contexts": CONTEXTS_SPEC,
@@ -112,9 +111,7 @@ def told_of(cluster: str, ciliums: Sequence[Mapping[str, Any] | None]) -> list[s
 def _ask(params: Mapping[str, Any], places: Places) -> tuple[Seen, list[str], list[str]]:
     """What each member shows, which contexts are marked, and which are cut off. What is marked is asked only if it is
     back: nothing is written there, but the others are told of its nodes again."""
-    control = next(place for place in places.values() if place["plane"] == "control")
-    keeper = Client(access(dict(control), params["request_timeout"]))
-    joined = members_of(places)
+    keeper, joined = keeper_of(params), joined_in(places)
     told = standing_marks(keeper, params["operator_namespace"])
     marked = [name for name, place in places.items() if place["context"] in told]
     members = {name: places[name] for name in joined}

@@ -47,7 +47,7 @@ SPEC: dict[str, Any] = {
     "pull_secrets": {"type": "list", "elements": "str", "default": [], "no_log": False},
     "start_timeout": {"type": "float", "default": 60.0},
 }
-_RUN = "import os; exec(os.environ['PROGRAM'])"
+RUN = "import os; exec(os.environ['PROGRAM'])"
 _LEAST = 2
 _REQUESTS = 4  # at most, besides the Pod's start
 _SECONDS = 180  # the Pods' own deadline
@@ -97,7 +97,7 @@ def _tested(params: Mapping[str, Any], sites: Mapping[str, Site]) -> list[mesh_c
         told: dict[str, Any] = {"peers": addresses, "service": f"{stem}.{params['operator_namespace']}"}
 
         def ask(name: str) -> Any:
-            words = ("python3", "-c", _RUN, "ask", json.dumps({"source": name, **told}))
+            words = ("python3", "-c", RUN, "ask", json.dumps({"source": name, **told}))
             return said(sites[name].client, pods[name], CONTAINER, words, _LIMIT)
 
         answers, silent = ask_all(pods, ask, _LIMIT)
@@ -111,7 +111,7 @@ def _begun(
     """The Pod of one cluster, and the Services that are the same in all; they end with ``stack``."""
     client, namespace = site.client, params["operator_namespace"]
     require_uid(client, site.uid, "put up a Pod that tests the mesh")
-    command = ("python3", "-c", _RUN, "serve", site.cluster)
+    command = ("python3", "-c", RUN, "serve", site.cluster)
     probe = Probe(namespace, params["image"], command, {"PROGRAM": program()}, params["pull_secrets"])
     try:
         name = stack.enter_context(standing(client, probe, _SECONDS, params["start_timeout"]))

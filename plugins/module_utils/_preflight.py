@@ -24,9 +24,9 @@ from ansible_collections.kubeblocks.multicluster.plugins.module_utils._kube.para
 from ansible_collections.kubeblocks.multicluster.plugins.module_utils._mesh_facts import NAMESPACE
 from ansible_collections.kubeblocks.multicluster.plugins.module_utils._mesh_findings import (
     found_in,
+    joined_in,
     look,
     manages,
-    members_of,
     wish_of,
 )
 from ansible_collections.kubeblocks.multicluster.plugins.module_utils._rules import findings as rules
@@ -139,7 +139,7 @@ def _of_mesh(
     params: Mapping[str, Any], places: Mapping[str, Mapping[str, Any]], evidence: Mapping[str, Mapping[str, Any]]
 ) -> list[Finding]:
     """What speaks against a mesh of those that shall be in one. Who did not answer is told of elsewhere."""
-    joined = members_of(places)
+    joined = joined_in(places)
     if not joined:
         return []
     answering = [name for name in joined if not evidence[name]["error"]]

@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -121,6 +121,12 @@ Run = Callable[[Call], dict[str, Any]]
 def access(place: dict[str, Any], timeout: float) -> Access:
     """How a context is reached, from options that hold ``context`` and ``kubeconfig``."""
     return Access(place["context"], place.get("kubeconfig") or default_kubeconfig(), timeout)
+
+
+def keeper_of(params: Mapping[str, Any]) -> Client:
+    """The client of the control plane, which keeps the records, from options that hold ``contexts``."""
+    place = next(place for place in params["contexts"] if place["plane"] == "control")
+    return Client(access(place, params["request_timeout"]))
 
 
 def default_kubeconfig() -> str:

@@ -10,7 +10,7 @@ from ansible_collections.kubeblocks.multicluster.plugins.module_utils import _et
 from ansible_collections.kubeblocks.multicluster.plugins.module_utils._cluster import cluster_path
 from ansible_collections.kubeblocks.multicluster.plugins.module_utils._databases import described
 from ansible_collections.kubeblocks.multicluster.plugins.module_utils._kube.client import Client
-from ansible_collections.kubeblocks.multicluster.plugins.module_utils._kube.errors import ContextError
+from ansible_collections.kubeblocks.multicluster.plugins.module_utils._kube.errors import reason_of
 from ansible_collections.kubeblocks.multicluster.plugins.module_utils._kube.identity import version_of
 from ansible_collections.kubeblocks.multicluster.plugins.module_utils._kube.parallel import ask_all
 from ansible_collections.kubeblocks.multicluster.plugins.module_utils._marks import marks_of_operator
@@ -41,7 +41,7 @@ def run(call: Call) -> dict[str, Any]:
     answers, problems = ask_all(places, ask, params["request_timeout"] * 6)
     seen = {
         context: answers.get(context)
-        or {"error": _reason(problems[context]), "members": [], "plane": places[context]["plane"]}
+        or {"error": reason_of(problems[context]), "members": [], "plane": places[context]["plane"]}
         for context in places
     }
     findings = _of_marks(places, seen)
@@ -65,10 +65,6 @@ def _problems(seen: Mapping[str, Mapping[str, Any]], params: Mapping[str, Any]) 
     silent = [f"{context}: {entry['error']}" for context, entry in asked.items() if entry["error"]]
     samples = [sample for entry in asked.values() for sample in entry["members"]]
     return silent + (problems_of(samples, params["replicas"], len(away)) if samples else ["no member was found"])
-
-
-def _reason(problem: Exception) -> str:
-    return problem.reason if isinstance(problem, ContextError) else str(problem)
 
 
 def _of_context(place: Mapping[str, Any], params: Mapping[str, Any]) -> dict[str, Any]:

@@ -8,12 +8,11 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any
 
-from meshed import IMAGE, contexts
-
 from ansible_collections.kubeblocks.multicluster.plugins.module_utils import _mesh_test
 from ansible_collections.kubeblocks.multicluster.plugins.module_utils._mesh_probing import PORT
 from balanced import until
 from lab.settings import Lab
+from meshed import IMAGE, contexts
 from support import kubectl
 
 SPACE, NAME = "asking", "everywhere"
@@ -76,7 +75,7 @@ def asking(lab: Lab, context: str) -> Iterator[Asked]:
     """While the block lasts, a Pod of this cluster asks; it begins when every cluster has answered once."""
     space = {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": SPACE}}
     for name in contexts(lab):
-        answers = _pod("answers", "import os; exec(os.environ['PROGRAM'])", "serve", name, labels={"app": NAME})
+        answers = _pod("answers", _mesh_test.RUN, "serve", name, labels={"app": NAME})
         bodies = [space, _service(), answers, *([_pod("asks", _ASK, labels={})] if name == context else [])]
         listed = {"apiVersion": "v1", "kind": "List", "items": bodies}
         kubectl(lab, name, "apply", "-f", "-", stdin=json.dumps(listed))

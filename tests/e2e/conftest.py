@@ -7,10 +7,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from meshed import of_its_node
 
 from balanced import SITE, run
 from lab.settings import Lab
+from meshed import of_its_node
 from support import Played, changed_inventory, play
 
 
@@ -37,4 +37,6 @@ def mesh_site(mesh_lab: Lab) -> Played:
     """The first run: no Pod could have run before it."""
     ready = {node.name: of_its_node(mesh_lab, node.name) for node in mesh_lab.nodes}
     assert ready == dict.fromkeys(ready, "False") or os.environ.get("KUBEBLOCKS_LAB_KEEP")
-    return play(mesh_lab, SITE)
+    played = play(mesh_lab, SITE)
+    assert played.code == 0, played.output
+    return played

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import json
+import re
 import subprocess
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any
 
@@ -121,10 +122,11 @@ def marks(lab: Lab) -> dict[str, Any]:
     return found
 
 
-def helm(lab: Lab, *words: str) -> str:
+def helm(lab: Lab, *words: str, context: str = "control", namespace: str = OPERATOR) -> str:
     """helm as a person would call it."""
-    command = [str(tools() / "helm"), "--kubeconfig", str(lab.kubeconfig), "--kube-context", "control", "-n", OPERATOR]
-    done = subprocess.run([*command, *words], capture_output=True, text=True, timeout=180, check=False)
+    place = ["--kubeconfig", str(lab.kubeconfig), "--kube-context", context, "-n", namespace]
+    command = [str(tools() / "helm"), *place, *words]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=180, check=False)
     assert done.returncode == 0, done.stderr
     return done.stdout
 
@@ -139,6 +141,15 @@ def released(lab: Lab) -> list[str]:
     """What the operator's release says of marks."""
     values = json.loads(helm(lab, "get", "values", "kubeblocks", "-o", "json"))
     return [name for name in values["multiCluster"].get("contextsDisabled", "").split(",") if name]
+
+
+def until_unmarked(failback: Callable[[], Played], patience: float) -> None:
+    """Failback, again where it has not yet seen the cluster alive for long enough, or a member not read yet."""
+    deadline = time.monotonic() + patience
+    while (played := failback()).code != 0 and time.monotonic() < deadline:
+        refused = set(re.findall(r"\[(D4\.\d)\]", played.output))
+        assert refused and refused <= {"D4.1", "D4.5"}, played.output
+    assert played.code == 0, played.output
 
 
 @contextmanager

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import re
 import subprocess
 import tempfile
 import time
@@ -32,6 +31,7 @@ from days import (
     released,
     run,
     served,
+    until_unmarked,
     votes,
 )
 from kill import kill_tree
@@ -96,12 +96,7 @@ def back(lab: Lab) -> None:
 
 
 def unmark(lab: Lab, **variables: object) -> None:
-    """Failback, again where it has not yet seen the cluster alive for long enough, or a member not read yet."""
-    deadline = time.monotonic() + 180
-    while (played := run(lab, "failback", **variables)).code != 0 and time.monotonic() < deadline:
-        refused = set(re.findall(r"\[(D4\.\d)\]", played.output))
-        assert refused and refused <= {"D4.1", "D4.5"}, played.output
-    assert played.code == 0, played.output
+    until_unmarked(lambda: run(lab, "failback", **variables), 180)
 
 
 def stand_ins(lab: Lab) -> str:

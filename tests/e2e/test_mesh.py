@@ -5,23 +5,17 @@ from __future__ import annotations
 from itertools import permutations
 
 import pytest
-from meshed import SYSTEM, contexts, info, items
 
 from balanced import SITE
 from lab.crossing import cross
 from lab.settings import Lab
+from meshed import SYSTEM, contexts, info, items
 from support import Audit, Played, kubectl, play
 
 
 @pytest.fixture(scope="module")
 def lab(mesh_lab: Lab) -> Lab:
     return mesh_lab
-
-
-@pytest.fixture(scope="module")
-def joined(mesh_site: Played) -> Played:
-    assert mesh_site.code == 0, mesh_site.output
-    return mesh_site
 
 
 def of_cilium(lab: Lab) -> dict[str, tuple[list[str], list[str]]]:
@@ -41,7 +35,7 @@ def of_cilium(lab: Lab) -> dict[str, tuple[list[str], list[str]]]:
     return found
 
 
-def test_a_mesh_of_all_clusters_and_etcd_over_it(lab: Lab, joined: Played) -> None:
+def test_a_mesh_of_all_clusters_and_etcd_over_it(lab: Lab, mesh_site: Played) -> None:
     found = info(lab, wait=True, wait_timeout=110)
     assert found["whole"], found["table"]
     assert {(pair["source"], pair["target"]) for pair in found["pairs"]} == set(permutations(contexts(lab), 2))
@@ -53,7 +47,7 @@ def test_a_mesh_of_all_clusters_and_etcd_over_it(lab: Lab, joined: Played) -> No
     assert len({kubectl(lab, context, *secret) for context in contexts(lab)}) == 1
 
 
-def test_a_second_run_changes_nothing(lab: Lab, joined: Played) -> None:
+def test_a_second_run_changes_nothing(lab: Lab, mesh_site: Played) -> None:
     """No write, no revision of Cilium's release, no Pod restarted."""
     before, audit = of_cilium(lab), Audit(lab)
     quiet = play(lab, SITE)
@@ -65,7 +59,7 @@ def test_a_second_run_changes_nothing(lab: Lab, joined: Played) -> None:
     assert written == []
 
 
-def test_a_key_is_in_no_output(lab: Lab, joined: Played) -> None:
+def test_a_key_is_in_no_output(lab: Lab, mesh_site: Played) -> None:
     key = kubectl(lab, "control", "get", "secret", "-n", SYSTEM, "cilium-ca", "-o", r"jsonpath={.data.ca\.key}")
-    assert key[100:160] not in joined.output
-    assert "PRIVATE KEY" not in joined.output
+    assert key[100:160] not in mesh_site.output
+    assert "PRIVATE KEY" not in mesh_site.output

@@ -3,20 +3,17 @@
 from __future__ import annotations
 
 import json
-import re
-import subprocess
 import time
 from typing import Any
 
 import pytest
-from asking import NAME, SPACE, asking
-from meshed import SYSTEM, contexts, in_agent, info
 
+from asking import NAME, SPACE, asking
 from balanced import until
-from days import MARKS, OPERATOR, SHORT, get
+from days import SHORT, get, helm, marks, until_unmarked
 from lab import faults
-from lab.build.tools import tools
 from lab.settings import Lab
+from meshed import SYSTEM, contexts, in_agent, info
 from support import Played, kubectl, play
 
 DEAD, OURS = "k8s-3", "k8s-1"
@@ -25,7 +22,6 @@ LISTS = ("cilium-clustermesh", "cilium-kvstoremesh")
 
 @pytest.fixture(scope="module")
 def lab(mesh_lab: Lab, mesh_site: Played) -> Lab:
-    assert mesh_site.code == 0, mesh_site.output
     return mesh_lab
 
 
@@ -52,27 +48,17 @@ def listed(lab: Lab, context: str) -> set[str]:
 
 def released(lab: Lab, context: str) -> set[str]:
     """Whom a cluster's release of Cilium was made with."""
-    words = (str(tools() / "helm"), "--kubeconfig", str(lab.kubeconfig), "--kube-context", context, "-n", SYSTEM)
-    done = subprocess.run([*words, "get", "values", "cilium", "-o", "json"], capture_output=True, text=True, check=True)
-    return {entry["name"] for entry in json.loads(done.stdout)["clustermesh"]["config"]["clusters"]}
+    values = json.loads(helm(lab, "get", "values", "cilium", "-o", "json", context=context, namespace=SYSTEM))
+    return {entry["name"] for entry in values["clustermesh"]["config"]["clusters"]}
 
 
 def failback(lab: Lab) -> None:
-    deadline = time.monotonic() + 240
-    while (played := run(lab, "failback")).code != 0 and time.monotonic() < deadline:
-        refused = set(re.findall(r"\[(D4\.\d)\]", played.output))
-        assert refused and refused <= {"D4.1", "D4.5"}, played.output
-    assert played.code == 0, played.output
+    until_unmarked(lambda: run(lab, "failback"), 240)
 
 
 def joined(lab: Lab) -> bool:
     """Whether all have taken over what all offer. Probes that failed are made again within two minutes."""
     return all(pair["connected"] and pair["synced"] for pair in info(lab)["pairs"])
-
-
-def marked(lab: Lab) -> dict[str, Any]:
-    found: dict[str, Any] = json.loads(get(lab, "configmap", MARKS, OPERATOR)["data"]["marks"])
-    return found
 
 
 def test_a_dead_peer_is_cut_off_with_the_mark_and_joined_again(lab: Lab) -> None:
@@ -99,7 +85,7 @@ def test_a_dead_peer_is_cut_off_with_the_mark_and_joined_again(lab: Lab) -> None
         finally:
             faults.heal(lab, None, print)
         failback(lab)
-        assert marked(lab) == {}
+        assert marks(lab) == {}
         assert all(listed(lab, name) == set(contexts(lab)) - {name} for name in contexts(lab))
         until(lambda: joined(lab), 300)
         until(lambda: {name: backends(lab, name) for name in others} == before, 60)

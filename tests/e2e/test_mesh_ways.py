@@ -7,10 +7,10 @@ from pathlib import Path
 from xml.etree import ElementTree
 
 import pytest
-from meshed import contexts, dropping, every_way
 
 from balanced import until
 from lab.settings import Lab
+from meshed import contexts, dropping, every_way
 from support import Played, kubectl, play
 
 OURS, OTHER = "k8s-1", "k8s-2"
@@ -18,7 +18,6 @@ OURS, OTHER = "k8s-1", "k8s-2"
 
 @pytest.fixture(scope="module")
 def lab(mesh_lab: Lab, mesh_site: Played) -> Lab:
-    assert mesh_site.code == 0, mesh_site.output
     return mesh_lab
 
 

@@ -152,7 +152,7 @@ def test_every_check_has_a_name() -> None:
 def test_a_pod_runs_the_text_of_this_module() -> None:
     """As the Pod does it: the text in a variable, the question on the command line, nothing but the answers printed."""
     told = {"source": "a", "peers": {"a": HERE}, "service": "localhost"}
-    command = [sys.executable, "-I", "-c", _mesh_test._RUN, "ask", json.dumps(told)]
+    command = [sys.executable, "-I", "-c", _mesh_test.RUN, "ask", json.dumps(told)]
     environment = {**os.environ, "PROGRAM": _mesh_test.program().replace("PATIENCE = 10.0", "PATIENCE = 0.0")}
     done = subprocess.run(command, capture_output=True, text=True, check=True, env=environment, timeout=30)
     assert done.stderr == ""

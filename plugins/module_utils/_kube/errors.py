@@ -44,3 +44,8 @@ def hint_for(status: int, verb: str, resource: str, reason: str = "") -> str:
     if status == 403:
         return f"Grant {verb} on {resource} to this kubeconfig's user."
     return ""
+
+
+def reason_of(problem: Exception) -> str:
+    """Why, without whom and what: those are told beside it."""
+    return problem.reason if isinstance(problem, ContextError) else str(problem)
