@@ -39,15 +39,16 @@ killed() { pytest -q -s tests/soak/test_killed.py; }
 soak() { pytest -q -s tests/soak/test_soak.py; }
 build() { lab build; }
 
-# Stages that mostly wait for clusters share the time: of those joined by "+", two run at once, in their order. What each
-# said is shown when it has ended, its time first; once one failed, no other begins.
+# Stages that mostly wait for clusters share the time: of those joined by "+", three run at once, in their order. A lab with
+# its tests keeps two thirds of a core busy. What each said is shown when it has ended, its time first; once one failed, no
+# other begins.
 together() {
-  local logs waiting running=0 failed=0 ended stage
+  local logs waiting running=0 failed=0 ended stage at_once=3
   local -A name=() began=()
   logs=$(mktemp --directory)
   IFS=+ read -ra waiting <<<"$1"
   while [ "$running" -gt 0 ] || { [ ${#waiting[@]} -gt 0 ] && [ "$failed" = 0 ]; }; do
-    if [ ${#waiting[@]} -gt 0 ] && [ "$failed" = 0 ] && [ "$running" -lt 2 ]; then
+    if [ ${#waiting[@]} -gt 0 ] && [ "$failed" = 0 ] && [ "$running" -lt "$at_once" ]; then
       stage=${waiting[0]} waiting=("${waiting[@]:1}")
       ("$stage") >"$logs/$stage" 2>&1 &
       name[$!]=$stage began[$!]=$SECONDS running=$((running + 1))
@@ -65,7 +66,7 @@ together() {
 
 stages=("$@")
 [ ${#stages[@]} -gt 0 ] ||
-  stages=(lint unit sanity build lab-tests e2e-balanced+module-tests+e2e-shared+molecule+e2e-alone+mesh)
+  stages=(lint+unit+sanity build lab-tests e2e-balanced+mesh+module-tests+e2e-shared+molecule+e2e-alone)
 for stage in "${stages[@]}"; do
   if [[ $stage == *+* ]]; then
     together "$stage"

@@ -3,7 +3,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from typing import Any
 
 from ansible_collections.kubeblocks.multicluster.plugins.module_utils._kube.client import Client
@@ -16,21 +16,26 @@ from ansible_collections.kubeblocks.multicluster.plugins.module_utils._runner im
 
 
 def cut_in(
-    keeper: Client, namespace: str, places: Mapping[str, Mapping[str, Any]], timeout: float
+    keeper: Client,
+    namespace: str,
+    places: Mapping[str, Mapping[str, Any]],
+    timeout: float,
+    supposed: Collection[str] = (),
 ) -> tuple[list[str], list[str]]:
     """Names of the inventory: whom nobody is to be sent to, and who was dead and is back, though still marked.
 
     Where only the API was silent the members still vote, and they need the network that leads to them. One that is back
-    is the cluster that was marked: its members have to catch up before its mark can go. ``timeout``: seconds to answer.
+    is the cluster that was marked: its members have to catch up before its mark can go. ``timeout``: seconds to answer;
+    ``supposed``: contexts that count as marked and dead though nothing says so yet.
     """
     marks = read_marks(keeper, namespace)
-    dead = [context for context in standing(marks) if marks[context].get("verdict") == DEAD]
+    dead = {context for context in standing(marks) if marks[context].get("verdict") == DEAD} | set(supposed)
     wanted = {name: place for name, place in places.items() if place["context"] in dead}
     record = (read_record(keeper, namespace) or {}) if wanted else {}
 
     def known(name: str) -> Any:
         context = wanted[name]["context"]
-        return (marks[context].get("identity") or record.get(context) or {}).get("uid")
+        return (marks.get(context, {}).get("identity") or record.get(context) or {}).get("uid")
 
     def ask(name: str) -> str:
         return uid_of(Client(access(dict(wanted[name]), timeout)))

@@ -13,7 +13,11 @@ from typing import Any
 from ansible_collections.kubeblocks.multicluster.plugins.module_utils._kube.client import FIELD_MANAGER, Client
 from ansible_collections.kubeblocks.multicluster.plugins.module_utils._kube.errors import Failed
 from ansible_collections.kubeblocks.multicluster.plugins.module_utils._kube.identity import require_uid
-from ansible_collections.kubeblocks.multicluster.plugins.module_utils._kube.objects import Change, written
+from ansible_collections.kubeblocks.multicluster.plugins.module_utils._kube.objects import (
+    Change,
+    Removal,
+    written,
+)
 from ansible_collections.kubeblocks.multicluster.plugins.module_utils._kube.parallel import ask_all
 from ansible_collections.kubeblocks.multicluster.plugins.module_utils._mesh_cut import cut_in
 from ansible_collections.kubeblocks.multicluster.plugins.module_utils._mesh_facts import (
@@ -42,6 +46,7 @@ SPEC: dict[str, Any] = {
     "contexts": CONTEXTS_SPEC,
     "operator_namespace": {"type": "str", "default": "kb-system"},
     "state": {"type": "str", "default": CUT, "choices": [CUT, JOINED]},
+    "supposed_dead": {"type": "list", "elements": "str", "default": []},
     "deadline": {"type": "float", "default": 20.0},
 }
 KEPT = "kubeblocks-multicluster-peers"  # Secret: list.key → the entry that was taken out
@@ -53,21 +58,26 @@ Held = dict[str, str]
 @dataclass(frozen=True)
 class Steps:
     """What is to be written in one cluster: ``kept``, before and after; ``lists`` that change, before and after; the
-    ``pods`` that have not been told of ``mark`` yet."""
+    ``pods`` that have not been told of ``mark`` yet, with what they were told."""
 
     kept: tuple[Held, Held]
     lists: Mapping[str, tuple[Held, Held]]
-    pods: Sequence[str]
+    pods: Mapping[str, str]
     mark: str
 
     def __bool__(self) -> bool:
         return bool(self.lists or self.pods or self.kept[0] != self.kept[1])
 
-    def changes(self) -> list[Change]:
-        """The same for the eye: whoever is in a Secret, and nothing of its entries."""
-        pairs = {**self.lists, **({KEPT: self.kept} if self.kept[0] != self.kept[1] else {})}
-        found = [Change(_secret(name, before), _secret(name, after)) for name, (before, after) in pairs.items()]
-        return found + [Change(_pod(name, ""), _pod(name, self.mark)) for name in self.pods]
+    def changes(self) -> list[Change | Removal]:
+        """The same for the eye: whoever is in a Secret, comes or goes, and nothing of its entries."""
+        found: list[Change | Removal] = []
+        before, after = self.kept
+        if before and not after:
+            found.append(Removal(_secret(KEPT, before)))
+        elif before != after:
+            found.append(_shown(KEPT, before, after))
+        found += [_shown(name, *held) for name, held in self.lists.items()]
+        return found + [Change(_pod(name, told), _pod(name, self.mark)) for name, told in self.pods.items()]
 
 
 def run(call: Call) -> dict[str, Any]:
@@ -76,12 +86,13 @@ def run(call: Call) -> dict[str, Any]:
     members, places, _marked = members_of(params, keeper)
     names = {name: wish.cluster for name, place in places.items() if (wish := wish_of(place)).id}
     joined = {name: places[name] for name in names}
-    cut, back = cut_in(keeper, params["operator_namespace"], joined, params["request_timeout"])
+    supposed = params["supposed_dead"] if call.check_mode else ()
+    cut, back = cut_in(keeper, params["operator_namespace"], joined, params["request_timeout"], supposed)
     record = read_record(keeper, params["operator_namespace"]) or {}
     gone = [names[name] for name in cut]
     asked = [name for name in [*(member.context for member in members), *back] if manages(places[name])]
 
-    def bring(name: str) -> tuple[list[Change], bool]:
+    def bring(name: str) -> tuple[list[Change | Removal], bool]:
         place = dict(places[name])
         client = Client(access(place, params["request_timeout"]))
         steps = _steps(client, gone, list(names.values()), may_cut=params["state"] == CUT)
@@ -148,12 +159,11 @@ def _entries(client: Client, name: str) -> Held:
     return dict((client.get(f"{_SECRETS}/{name}") or {}).get("data") or {})
 
 
-def _stale(client: Client, mark: str) -> list[str]:
-    """Cilium's Pods that have not been told of this change yet."""
+def _stale(client: Client, mark: str) -> dict[str, str]:
+    """Cilium's Pods that have not been told of this change yet, and what they were told."""
     pods = [pod for program in PROGRAMS for pod in client.list(_PODS, labels=f"k8s-app={program}")]
-    return [
-        pod["metadata"]["name"] for pod in pods if (pod["metadata"].get("annotations") or {}).get(_SEEN, "") != mark
-    ]
+    told = {pod["metadata"]["name"]: (pod["metadata"].get("annotations") or {}).get(_SEEN, "") for pod in pods}
+    return {name: value for name, value in told.items() if value != mark}
 
 
 def _write(client: Client, steps: Steps) -> None:
@@ -162,8 +172,7 @@ def _write(client: Client, steps: Steps) -> None:
     if after.items() - before.items():
         client.apply(f"{_SECRETS}/{KEPT}", _secret(KEPT, {**before, **after}))
     for name, (there, wanted) in steps.lists.items():
-        data: dict[str, str | None] = {**dict.fromkeys(there), **wanted}
-        client.patch(f"{_SECRETS}/{name}", {"data": data})
+        client.patch(f"{_SECRETS}/{name}", {"data": _change(there, wanted)})
     for name in steps.pods:
         client.patch(f"{_PODS}/{name}", {"metadata": {"annotations": {_SEEN: steps.mark or None}}})
     if not after and before:
@@ -172,7 +181,16 @@ def _write(client: Client, steps: Steps) -> None:
         client.apply(f"{_SECRETS}/{KEPT}", _secret(KEPT, after))
 
 
-def _secret(name: str, data: Held) -> dict[str, Any]:
+def _change(before: Held, after: Held) -> dict[str, str | None]:
+    """What is to be held, and None for what goes."""
+    return {**dict.fromkeys(before), **after}
+
+
+def _shown(name: str, before: Held, after: Held) -> Change:
+    return Change(_secret(name, before) if before else None, _secret(name, _change(before, after)))
+
+
+def _secret(name: str, data: Mapping[str, str | None]) -> dict[str, Any]:
     metadata: dict[str, Any] = {"namespace": NAMESPACE, "name": name}
     if name == KEPT:
         metadata["labels"] = {"app.kubernetes.io/managed-by": FIELD_MANAGER}

@@ -35,6 +35,12 @@ options:
     description: Namespace of the operator, where the records of contexts and marks are kept.
     type: str
     default: kb-system
+  supposed_dead:
+    description: Contexts that would be marked as dead before this, for check mode, in which nothing marks them. Ignored
+      otherwise, as the record of marks is what counts.
+    type: list
+    elements: str
+    default: []
   deadline:
     description: Seconds after which a cluster that has not answered counts as silent.
     type: float

@@ -34,9 +34,9 @@ def balanced_site(balanced_lab: Lab, balanced_inventory: Path) -> Played:
 
 @pytest.fixture(scope="session")
 def mesh_site(mesh_lab: Lab) -> Played:
-    """The first run: no Pod could have run before it."""
+    """The first run, which tells all that it can: no Pod could have run before it."""
     ready = {node.name: of_its_node(mesh_lab, node.name) for node in mesh_lab.nodes}
     assert ready == dict.fromkeys(ready, "False") or os.environ.get("KUBEBLOCKS_LAB_KEEP")
-    played = play(mesh_lab, SITE)
+    played = play(mesh_lab, SITE, "-vvv", "--diff")
     assert played.code == 0, played.output
     return played

@@ -60,6 +60,7 @@ def test_a_second_run_changes_nothing(lab: Lab, mesh_site: Played) -> None:
 
 
 def test_a_key_is_in_no_output(lab: Lab, mesh_site: Played) -> None:
+    assert "Secret cilium-ca" in mesh_site.output, "what is written is shown"
     key = kubectl(lab, "control", "get", "secret", "-n", SYSTEM, "cilium-ca", "-o", r"jsonpath={.data.ca\.key}")
     assert key[100:160] not in mesh_site.output
     assert "PRIVATE KEY" not in mesh_site.output

@@ -25,8 +25,8 @@ def lab(mesh_lab: Lab, mesh_site: Played) -> Lab:
     return mesh_lab
 
 
-def run(lab: Lab, playbook: str, **variables: Any) -> Played:
-    return play(lab, f"playbooks/{playbook}.yml", "-e", json.dumps(SHORT | variables))
+def run(lab: Lab, playbook: str, *words: str, **variables: Any) -> Played:
+    return play(lab, f"playbooks/{playbook}.yml", "-e", json.dumps(SHORT | variables), *words)
 
 
 def backends(lab: Lab, context: str) -> set[str]:
@@ -69,6 +69,9 @@ def test_a_dead_peer_is_cut_off_with_the_mark_and_joined_again(lab: Lab) -> None
         assert all(any(address.startswith(network) for address in found) for found in before.values())
         faults.fail(lab, faults.Fault(DEAD, "partition"), print)
         try:
+            checked = run(lab, "failover", "--check", "--diff")
+            assert checked.code == 0 and all(f"Secret {name}" in checked.output for name in LISTS), checked.output
+            assert all(DEAD in listed(lab, name) for name in others), "it says who would be cut off, and cuts nobody"
             played = run(lab, "failover")
             assert played.code == 0, played.output
             done = time.time()

@@ -11,6 +11,7 @@ from typing import Any
 
 import pytest
 
+from ansible_collections.kubeblocks.multicluster.plugins.module_utils._kube.objects import HIDDEN
 from lab.settings import Lab
 from objects import present
 from support import Audit, kubectl, module, places
@@ -101,7 +102,14 @@ def silent(api_lab: Lab, tmp_path: Path) -> str:
 
 
 def bring(
-    lab: Lab, silent: str = "", *, check: bool = False, body: str = "action", state: str = "cut", own: str = ""
+    lab: Lab,
+    silent: str = "",
+    *,
+    check: bool = False,
+    body: str = "action",
+    state: str = "cut",
+    own: str = "",
+    supposed: tuple[str, ...] = (),
 ) -> dict[str, Any]:
     """``silent``: the kubeconfig of the dead one; ``own``: whose Cilium is not ours."""
     contexts = places(lab)[:3]
@@ -111,6 +119,7 @@ def bring(
             place["kubeconfig"] = silent
     place = {"kubeconfig": str(lab.kubeconfig), "context": "control"}
     options = {**place, "contexts": contexts, "operator_namespace": SPACE, "state": state}
+    options["supposed_dead"] = list(supposed)
     return module(lab, "mesh_peers", options, body=body, check=check)
 
 
@@ -143,6 +152,11 @@ def test_a_dead_one_leaves_and_comes_back(lists: Lab, silent: str, body: str) ->
     audit = Audit(lists)
     checked = bring(lists, silent, check=True, body=body)
     assert (checked["changed"], checked["cut"]) == (True, [DEAD])
+    shown = {each["after_header"]: each for each in checked["diff"]}  # of both clusters, which are told the same
+    for name in LISTS:
+        before, after = (shown[f"Secret {name}"][when]["data"] for when in ("before", "after"))
+        assert before[DEAD] == HIDDEN and after[DEAD] is None, "who goes is seen"
+    assert set(shown[f"Secret {KEPT}"]["after"]["data"]) == {f"{name}.{DEAD}" for name in LISTS}
     assert audit.writes() == {node.name: [] for node in lists.nodes}
 
     cut = bring(lists, silent, body=body)
@@ -160,6 +174,9 @@ def test_a_dead_one_leaves_and_comes_back(lists: Lab, silent: str, body: str) ->
 
     back = bring(lists, body=body)
     assert (back["changed"], back["cut"], back["back"]) == (True, [], [DEAD])
+    (pod_shown,) = {json.dumps(each) for each in back["diff"] if each["after_header"] == "Pod cilium-x"}
+    assert json.loads(pod_shown)["before"]["metadata"]["annotations"] == {_SEEN: DEAD}
+    assert [each["method"] for each in back["results"] if each["name"] == KEPT] == ["delete"] * len(LEFT)
     assert as_before(lists)
     assert not bring(lists, body=body)["changed"]
 
@@ -171,6 +188,17 @@ def test_nothing_is_cut_without_a_mark_or_for_another_reason(lists: Lab, silent:
         found = bring(lists, "" if not entry else silent)
         assert (found.get("cut"), found["changed"]) == ([], False), entry
         assert as_before(lists)
+
+
+def test_check_mode_says_whom_a_mark_would_cut_off(lists: Lab, silent: str) -> None:
+    """Nothing marks in check mode. In a run that writes, only the record counts."""
+    marks(lists)
+    checked = bring(lists, silent, check=True, supposed=(DEAD,))
+    assert (checked["changed"], checked["cut"]) == (True, [DEAD])
+    assert bring(lists, check=True, supposed=(DEAD,))["cut"] == [], "this one answers"
+    done = bring(lists, silent, supposed=(DEAD,))
+    assert (done.get("cut"), done["changed"]) == ([], False)
+    assert as_before(lists)
 
 
 def test_another_cluster_under_its_name_is_not_back(lists: Lab) -> None:

@@ -77,11 +77,14 @@ def restricted(found: Any, wanted: Any) -> Any:
 
 
 def without_secrets(body: Any) -> Any:
-    """The same with every value of a Secret's data hidden."""
+    """The same with every value of a Secret's data hidden; None, for one that goes, is no secret."""
     if isinstance(body, dict) and body.get("kind") == "Secret":
-        hidden = {key: dict.fromkeys(body[key] or {}, HIDDEN) for key in ("data", "stringData") if key in body}
-        return {**body, **hidden}
+        return {**body, **{key: _hidden(body[key] or {}) for key in ("data", "stringData") if key in body}}
     return body
+
+
+def _hidden(data: Mapping[str, Any]) -> dict[str, str | None]:
+    return {key: None if value is None else HIDDEN for key, value in data.items()}
 
 
 def secret_values(secret: Mapping[str, Any] | None) -> dict[str, str]:
