@@ -13,6 +13,11 @@ from lab.settings import LabError
 from lab.system import cgroup_hierarchies
 
 
+# What all labs together weigh, beside 1024 of every other process: else a busy playbook would have as much of the machine
+# as they all, and their stores would be late.
+_WEIGHT = 8 * 1024
+
+
 def create(name: str) -> None:
     """Make the cgroup in every hierarchy, with the parent's processors and memory nodes where it must have some."""
     for hierarchy in cgroup_hierarchies().values():
@@ -24,6 +29,9 @@ def create(name: str) -> None:
                 setting = folder / attribute
                 if setting.exists() and not setting.read_text().strip():
                     setting.write_text((parent / attribute).read_text())
+        weight = hierarchy / Path(name).parts[0] / "cpu.shares"
+        if weight.exists():
+            weight.write_text(str(_WEIGHT))
 
 
 def folders(name: str) -> list[Path]:

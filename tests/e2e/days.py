@@ -43,7 +43,7 @@ def make_plain(lab: Lab) -> None:
     options = {"kubeconfig": str(lab.kubeconfig), "context": "control", **PLAIN, "placement": PLANES}
     found = module(lab, "etcd_cluster", options, body="action")
     assert not found.get("failed"), found
-    until(lambda: members(lab, PLAIN)["healthy"] and phase(lab, PLAIN) == "Running", 240)
+    until(lambda: phase(lab, PLAIN) == "Running" and votes(lab, PLAIN), 240)
 
 
 def make_canary(lab: Lab) -> None:
