@@ -60,7 +60,7 @@ def pair(found: dict[str, Any], source: str, target: str) -> dict[str, Any]:
 
 
 def said(lab: Lab, source: str, target: str, words: str, patience: float = 60, **changed: Any) -> dict[str, Any]:
-    """The first look at a pair whose reasons have these words."""
+    """The first look at a pair whose reasons have these words; what its agents say then is printed beside them."""
     seen: list[dict[str, Any]] = []
 
     def is_said() -> bool:
@@ -71,6 +71,7 @@ def said(lab: Lab, source: str, target: str, words: str, patience: float = 60, *
         until(is_said, patience)
     except AssertionError:
         raise AssertionError(f"{source} -> {target}: not {words!r} but {seen[0]}") from None
+    print(f"{source} -> {target}: {words!r}, and the agents' own ready is {seen[0]['agents_say']}")
     return seen[0]
 
 
