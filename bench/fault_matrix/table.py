@@ -118,7 +118,7 @@ def _verdicts(rows: Sequence[Row]) -> str:
 
 def _markdown(lines: Sequence[Sequence[str]]) -> str:
     """The first line is the head."""
-    rows = [f"| {' | '.join(cell.replace('|', '/') for cell in line)} |" for line in lines]
+    rows = [f"| {' | '.join(' '.join(cell.split()).replace('|', '/') for cell in line)} |" for line in lines]
     return "\n".join([rows[0], "|" + "---|" * len(lines[0]), *rows[1:]])
 
 

@@ -12,9 +12,8 @@ from pathlib import Path
 from lab.settings import LabError
 from lab.system import cgroup_hierarchies
 
-
-# What all labs together weigh, beside 1024 of every other process: else a busy playbook would have as much of the machine
-# as they all, and their stores would be late.
+# What all labs together weigh, beside 1024 of every other process: else a busy playbook would have as much of the
+# machine as they all, and their stores would be late.
 _WEIGHT = 8 * 1024
 
 

@@ -10,7 +10,7 @@ from urllib.parse import urlsplit
 
 from ansible_collections.kubeblocks.multicluster.plugins.module_utils._databases import Known
 from ansible_collections.kubeblocks.multicluster.plugins.module_utils._kube.client import Client
-from ansible_collections.kubeblocks.multicluster.plugins.module_utils._kube.identity import require_uid
+from ansible_collections.kubeblocks.multicluster.plugins.module_utils._kube.identity import require_uid, version_of
 from ansible_collections.kubeblocks.multicluster.plugins.module_utils._kube.objects import (
     Change,
     Removal,
@@ -24,6 +24,7 @@ from ansible_collections.kubeblocks.multicluster.plugins.module_utils._rules.ser
     Database,
     addresses_of,
 )
+from ansible_collections.kubeblocks.multicluster.plugins.module_utils._rules.versions import passes_addresses_on
 from ansible_collections.kubeblocks.multicluster.plugins.module_utils._services import peer_services
 
 
@@ -39,7 +40,7 @@ class Step:
 @dataclass(frozen=True)
 class StandIns:
     """``steps``; ``listed``: all that shall be there (``context``, ``service``, ``address``); ``missing``: a sentence
-    for each that cannot be."""
+    for each that cannot be, or that will be in the way."""
 
     steps: Sequence[Step]
     listed: Sequence[Mapping[str, str]]
@@ -79,7 +80,28 @@ def write(clients: Mapping[str, Client], steps: Sequence[Step], uids: Mapping[st
             continue
         path = path_of(step.step.wanted)
         client.apply(path, step.step.wanted)
-        client.patch(f"{path}/status", {"status": rules.address_status(step.address)})
+        client.patch(f"{path}/status", {"status": _status(step.address)})
+
+
+def _status(address: str) -> dict[str, Any]:
+    """What tells the address and leaves packets for it alone (``Proxy``). As a ``VIP``, the default, nodes would drop
+    those of their own Pods, since nobody is behind the stand-in: a leader there could send the returned member no
+    snapshot, so it could not catch up, and the mark could not go."""
+    status = rules.address_status(address)
+    for entry in status["loadBalancer"]["ingress"]:
+        if "ip" in entry:
+            entry["ipMode"] = "Proxy"
+    return status
+
+
+def _in_the_way(client: Client) -> list[str]:
+    version = version_of(client)
+    if passes_addresses_on(version):
+        return []
+    return [
+        f"{client.context} runs Kubernetes {version}, where stand-ins keep Pods from the addresses of lost members. "
+        "One that is back and does not catch up needs a leader elsewhere: move it there (etcdctl move-leader)"
+    ]
 
 
 def _of_database(
@@ -99,6 +121,7 @@ def _of_database(
     if known and not siblings:
         missing, known = [f"{database.key}: {host} has no peer Service of it to make others after"], []
     steps = _changes(clients[host], database, known, siblings[0], found[host], addresses) if known else []
+    missing += _in_the_way(clients[host]) if known else []
     if lost and host not in found:
         missing = [f"{database.key}: no context that holds members answers"]
     for context, bodies in found.items():

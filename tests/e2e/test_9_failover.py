@@ -12,7 +12,8 @@ from pathlib import Path
 
 import pytest
 
-from balanced import BALANCED, ETCD, PLANES, client_targets, look, until
+from ansible_collections.kubeblocks.multicluster.plugins.module_utils._rules.services import PEER_PORT
+from balanced import BALANCED, ETCD, PLANES, PODS, client_targets, look, until
 from clients import Writer
 from days import (
     MARKS,
@@ -89,10 +90,19 @@ def nameless(lab: Lab) -> Iterator[None]:
 def back(lab: Lab) -> None:
     """Failback, once the cluster is seen to be alive for long enough; then all is as before."""
     until(lambda: all(reads(lab, DEAD, f"{each['name']}-etcd-1", each["namespace"]) for each in (ETCD, PLAIN)), 120)
+    assert all(reaches(lab, each["context"], each["address"]) for each in marks(lab)[DEAD]["stand_ins"])
     unmark(lab)
     assert told(lab) and marks(lab) == {} and stand_ins(lab) == ""
     until(lambda: truth(lab, 0), 120)
     assert {each["context"] for each in look(lab)["endpoints"]} == set(PLANES)
+
+
+def reaches(lab: Lab, context: str, address: str) -> bool:
+    """Whether a member reaches the peer port of one that is back, though a stand-in in its cluster has that address."""
+    (pod,) = {pod for pod, host in zip(PODS, PLANES, strict=True) if host == context}
+    knock = f"exec 3<>/dev/tcp/{address}/{PEER_PORT}"
+    words = ("-n", ETCD["namespace"], pod, "-c", "etcd", "--", "timeout", "5", "/bin/bash", "-c", knock)
+    return kubectl(lab, context, "exec", *words) == ""
 
 
 def unmark(lab: Lab, **variables: object) -> None:

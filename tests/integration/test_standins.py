@@ -101,6 +101,12 @@ def test_they_go_up_once_and_move_when_their_host_is_lost_too(clients: dict[str,
     assert own is not None
 
 
+def test_packets_for_the_address_are_left_alone(clients: dict[str, Client]) -> None:
+    assert put_up(clients, "k8s-2").missing == []
+    (body,) = _standins.stand_ins_in(clients["k8s-1"], THREE)
+    assert body["status"]["loadBalancer"]["ingress"] == [{"ip": "192.0.2.1", "ipMode": "Proxy"}]
+
+
 def test_a_run_that_was_killed_before_the_address_was_told_is_finished(clients: dict[str, Client]) -> None:
     put_up(clients, "k8s-2")
     path = "/api/v1/namespaces/stand/services/one-etcd-1/status"

@@ -35,6 +35,7 @@ from ansible_collections.kubeblocks.multicluster.plugins.module_utils._rules.ver
     of_instance_api,
     of_kubeblocks,
     of_kubernetes,
+    passes_addresses_on,
 )
 from told import Short, short
 
@@ -255,6 +256,11 @@ LINES: dict[str, tuple[tuple[int, int], bool]] = {
     "2.0.0": ((2, 0), True),
     "main": ((0, 0), False),
 }
+
+
+def test_the_first_kubernetes_whose_services_pass_addresses_on() -> None:
+    seen = {version: passes_addresses_on(version) for version in ("v1.25.0", "v1.29.9", "v1.30.0+k3s1", "v1.34.4", "?")}
+    assert seen == {"v1.25.0": False, "v1.29.9": False, "v1.30.0+k3s1": True, "v1.34.4": True, "?": False}
 
 
 @pytest.mark.parametrize("version", LINES)

@@ -40,6 +40,11 @@ def needs_instance_api(version: str) -> bool:
     return line_of(version) >= (1, 1)
 
 
+def passes_addresses_on(version: str) -> bool:
+    """Whether a Service can tell nodes to leave packets for its load balancer's address alone (``ipMode``)."""
+    return line_of(version) >= (1, 30)
+
+
 def of_kubeblocks(version: str, *, experimental: bool) -> list[Finding]:
     """Whether this collection knows the line of KubeBlocks that is asked for."""
     line = line_of(version)
