@@ -90,7 +90,8 @@ def run(call: Call) -> dict[str, Any]:
     cut, back = cut_in(keeper, params["operator_namespace"], joined, params["request_timeout"], supposed)
     record = read_record(keeper, params["operator_namespace"]) or {}
     gone = [names[name] for name in cut]
-    asked = [name for name in [*(member.context for member in members), *back] if manages(places[name])]
+    reached = dict.fromkeys([*(member.context for member in members), *back])
+    asked = [name for name in reached if name not in cut and manages(places[name])]
 
     def bring(name: str) -> tuple[list[Change | Removal], bool]:
         place = dict(places[name])
