@@ -88,7 +88,9 @@ def module(lab: Lab, name: str, arguments: dict[str, Any], *, body: str, check: 
         check=False,
     )
     try:
-        printed = json.loads(done.stdout[done.stdout.index("{") :])
+        # What a module shows comes first, and may hold a brace itself.
+        begin = re.search(r"^\{$", done.stdout, re.M)
+        printed = json.loads(done.stdout[begin.start() :] if begin else "")
     except ValueError as problem:
         raise AssertionError(f"no result: {done.stdout}\n{done.stderr}") from problem
     result: dict[str, Any] = printed["plays"][0]["tasks"][0]["hosts"]["localhost"]

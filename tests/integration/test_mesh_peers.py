@@ -194,7 +194,7 @@ def test_check_mode_says_whom_a_mark_would_cut_off(lists: Lab, silent: str) -> N
     """Nothing marks in check mode. In a run that writes, only the record counts."""
     marks(lists)
     checked = bring(lists, silent, check=True, supposed=(DEAD,))
-    assert (checked["changed"], checked["cut"]) == (True, [DEAD])
+    assert (checked.get("msg"), checked["changed"], checked["cut"]) == (None, True, [DEAD])
     assert bring(lists, check=True, supposed=(DEAD,))["cut"] == [], "this one answers"
     done = bring(lists, silent, supposed=(DEAD,))
     assert (done.get("cut"), done["changed"]) == ([], False)

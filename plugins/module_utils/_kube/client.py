@@ -197,8 +197,7 @@ class Client:
         except ContextError:
             raise
         except Exception as problem:
-            reason = str(getattr(problem, "reason", problem)).split("\n", maxsplit=1)[0]
-            raise ContextError(self.context, "execute in", what, reason or type(problem).__name__) from problem
+            raise _not_executed(self.context, what, problem) from problem
 
     def _note_clock(self, date: str | None, began: float) -> None:
         with suppress(TypeError, ValueError):
@@ -271,6 +270,18 @@ class Client:
                 hint=hint_for(answer.status, verb, _resource(path), reason),
             )
         return answer
+
+
+def _not_executed(context: str, what: str, problem: Exception) -> ContextError:
+    """Where the API server refused, in its own words: the client hides them among the headers of a failed handshake."""
+    refused = problem.__context__
+    status = int(getattr(refused, "status_code", None) or 0)
+    if status:
+        reason = _message(getattr(refused, "resp_body", None) or b"", getattr(refused, "status_message", None))
+        hint = hint_for(status, "create", "pods/exec", reason)
+        return ContextError(context, "execute in", what, reason, status=status, hint=hint)
+    reason = str(getattr(problem, "reason", problem)).split("\n", maxsplit=1)[0]
+    return ContextError(context, "execute in", what, reason or type(problem).__name__)
 
 
 def _parsed(data: bytes) -> dict[str, Any] | None:
