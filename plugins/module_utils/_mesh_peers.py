@@ -13,11 +13,7 @@ from typing import Any
 from ansible_collections.kubeblocks.multicluster.plugins.module_utils._kube.client import FIELD_MANAGER, Client
 from ansible_collections.kubeblocks.multicluster.plugins.module_utils._kube.errors import Failed
 from ansible_collections.kubeblocks.multicluster.plugins.module_utils._kube.identity import require_uid
-from ansible_collections.kubeblocks.multicluster.plugins.module_utils._kube.objects import (
-    Change,
-    Removal,
-    written,
-)
+from ansible_collections.kubeblocks.multicluster.plugins.module_utils._kube.objects import Change, Removal, written
 from ansible_collections.kubeblocks.multicluster.plugins.module_utils._kube.parallel import ask_all
 from ansible_collections.kubeblocks.multicluster.plugins.module_utils._mesh_cut import cut_in
 from ansible_collections.kubeblocks.multicluster.plugins.module_utils._mesh_facts import (

@@ -71,11 +71,7 @@ def served(lab: Lab, patience: float = 60) -> bool:
 
 def votes(lab: Lab, database: dict[str, str]) -> bool:
     """Whether the members are one etcd, each of them a voter that reads through the quorum."""
-    return bool(members(lab, database)["healthy"])
-
-
-def members(lab: Lab, database: dict[str, str]) -> dict[str, Any]:
-    return module(lab, "etcd_members_info", {"contexts": places(lab), **database}, body="action")
+    return bool(module(lab, "etcd_members_info", {"contexts": places(lab), **database}, body="action")["healthy"])
 
 
 def reads(lab: Lab, context: str, pod: str, namespace: str) -> bool:
