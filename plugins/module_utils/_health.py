@@ -72,6 +72,11 @@ class Evidence:
     def seen_from_inside(self) -> bool:
         return any(sample["inside"] for sample in self.samples)
 
+    @property
+    def silent(self) -> list[str]:
+        """The contexts whose API did not answer."""
+        return [name for name, found in self.verdicts.items() if found.verdict in (rules.API_DOWN, rules.DEAD)]
+
     def assuming(self, dead: Sequence[str]) -> Evidence:
         """The same if these contexts were dead, for a rehearsal."""
         assumed = rules.Verdict(rules.DEAD, "it is assumed to be dead")

@@ -108,7 +108,8 @@ def _scene(call: Call, client: Client, evidence: Evidence) -> Scene:
     params = call.params
     places = {place["context"]: place for place in params["contexts"]}
     clients = clients_of(places, params["request_timeout"])
-    situation = read(client, params, clients)
+    # Who was silent until now is not asked again: the answer would be waited for, and each second counts.
+    situation = read(client, params, clients, [] if params["hypothetical"] else evidence.silent)
     asked = params["names"] or _unnamed(params["state"], situation, evidence)
     if params["state"] == UNMARKED:
         _require_data_planes(client, asked, evidence)

@@ -4,7 +4,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -68,10 +68,12 @@ class Situation:
         return replace(self.identity(context), recorded=recorded)
 
 
-def read(client: Client, params: Mapping[str, Any], clients: Mapping[str, Client]) -> Situation:
-    """Everything at once. Raises ContextError where the control plane does not answer."""
-    namespace = params["operator_namespace"]
-    answers, _problems = ask_all(clients, lambda context: uid_of(clients[context]), _SECONDS)
+def read(
+    client: Client, params: Mapping[str, Any], clients: Mapping[str, Client], silent: Collection[str]
+) -> Situation:
+    """Everything at once; ``silent`` contexts are not asked. Raises ContextError where the control plane is silent."""
+    namespace, asked = params["operator_namespace"], [context for context in clients if context not in silent]
+    answers, _problems = ask_all(asked, lambda context: uid_of(clients[context]), _SECONDS)
     secret = client.get(f"/api/v1/namespaces/{namespace}/secrets/{params['secret']}")
     return Situation(
         client.context,
