@@ -66,6 +66,8 @@ def plan_all(
         steps += found.steps
         listed += found.listed
         missing += found.missing
+    hosts = {each["context"] for each in listed if "ip" in _ingress(each["address"])}
+    missing += [sentence for host in sorted(hosts) for sentence in _in_the_way(clients[host])]
     return StandIns(steps, listed, missing)
 
 
@@ -87,11 +89,13 @@ def _status(address: str) -> dict[str, Any]:
     """What tells the address and leaves packets for it alone (``Proxy``). As a ``VIP``, the default, nodes would drop
     those of their own Pods, since nobody is behind the stand-in: a leader there could send the returned member no
     snapshot, so it could not catch up, and the mark could not go."""
-    status = rules.address_status(address)
-    for entry in status["loadBalancer"]["ingress"]:
-        if "ip" in entry:
-            entry["ipMode"] = "Proxy"
-    return status
+    entry = _ingress(address)
+    return {"loadBalancer": {"ingress": [entry | {"ipMode": "Proxy"} if "ip" in entry else entry]}}
+
+
+def _ingress(address: str) -> dict[str, str]:
+    (entry,) = rules.address_status(address)["loadBalancer"]["ingress"]
+    return dict(entry)
 
 
 def _in_the_way(client: Client) -> list[str]:
@@ -121,7 +125,6 @@ def _of_database(
     if known and not siblings:
         missing, known = [f"{database.key}: {host} has no peer Service of it to make others after"], []
     steps = _changes(clients[host], database, known, siblings[0], found[host], addresses) if known else []
-    missing += _in_the_way(clients[host]) if known else []
     if lost and host not in found:
         missing = [f"{database.key}: no context that holds members answers"]
     for context, bodies in found.items():
