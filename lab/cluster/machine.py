@@ -18,6 +18,8 @@ from lab.settings import CILIUM, LabError, Node, write_atomically
 from lab.system import cgroup_hierarchies, run
 
 _PATIENCE = 180.0
+# Processors are scarcer than memory where several labs run: Go's programs collect half as often.
+_ENVIRONMENT = {"HOME": "/root", "GOGC": "200"}
 _HOST_FOLDERS = ("/var/lib/kubelet", "/var/log/pods", "/var/log/containers", "/run/netns")
 
 
@@ -41,7 +43,7 @@ def start(node: Node) -> bool:
         path.parent.mkdir(parents=True, exist_ok=True)
         write_atomically(path, text)
     cgroups.create(node.cgroup)
-    watcher.start(processes(node), _mounts(node), {"HOME": "/root"}, _prepare(node))
+    watcher.start(processes(node), _mounts(node), _ENVIRONMENT, _prepare(node))
     return True
 
 
