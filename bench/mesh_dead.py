@@ -49,8 +49,6 @@ def looked_at(ttl: str, *, mark: bool) -> tuple[list[float], float]:
             shares = over_time(asked, died)
         finally:
             faults.heal(LAB, None, _say)
-    if mark:
-        playbook("failback", failover_window=10)
     return shares, marked
 
 
