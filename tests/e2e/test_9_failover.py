@@ -118,7 +118,8 @@ class TestMarked:
     """One dead context, from the first look to the way back, in this order."""
 
     @pytest.fixture(scope="class", autouse=True)
-    def day(self, lab: Lab) -> Iterator[None]:
+    @classmethod
+    def day(cls, lab: Lab) -> Iterator[None]:
         with writing(lab, "mark/"):
             with failing(lab, PARTITION):
                 yield
@@ -300,7 +301,8 @@ class TestTrouble:
     DELETE = ("delete", "clusters.apps.kubeblocks.io", "-n", PLAIN["namespace"], PLAIN["name"])
 
     @pytest.fixture(scope="class", autouse=True)
-    def day(self, lab: Lab) -> Iterator[None]:
+    @classmethod
+    def day(cls, lab: Lab) -> Iterator[None]:
         with failing(lab, PARTITION):
             yield
 
