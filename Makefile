@@ -16,6 +16,8 @@ PYTHON ?= python3
 # Ansible finds a collection only below ansible_collections/NAMESPACE/NAME.
 TREE := $(ROOT)/.cache/tree
 COLLECTION := $(TREE)/ansible_collections/kubeblocks/multicluster
+# A figure is taken with what the tests look at, and how they run playbooks.
+BENCH = PYTHONPATH=$(TREE):$(ROOT)/tests:$(ROOT)/tests/e2e $(BIN)/python
 # Empty until the environment is made; the targets that need it come after that.
 SITE_PACKAGES = $(shell $(BIN)/python -c 'import sysconfig; print(sysconfig.get_path("purelib"))' 2>/dev/null)
 
@@ -58,28 +60,28 @@ soak: setup
 	@bash tests/run.sh soak
 
 bench: setup
-	@$(BIN)/python bench/second_run.py
+	@$(BENCH) bench/second_run.py
 
 bench-preflight: setup
-	@$(BIN)/python bench/preflight.py
+	@$(BENCH) bench/preflight.py
 
 bench-endpoints: setup
-	@$(BIN)/python bench/endpoints.py
+	@$(BENCH) bench/endpoints.py
 
 bench-lab: setup
-	@$(BIN)/python bench/lab_up.py
+	@$(BENCH) bench/lab_up.py
 
 bench-failover: setup
-	@$(BIN)/python bench/failover.py
+	@$(BENCH) bench/failover.py
 
 bench-mesh-dead: setup
-	@$(BIN)/python bench/mesh_dead.py
+	@$(BENCH) bench/mesh_dead.py
 
 bench-mesh: setup
-	@$(BIN)/python bench/mesh.py
+	@$(BENCH) bench/mesh.py
 
 faults: setup
-	@$(BIN)/python bench/faults.py $(MORE)
+	@$(BENCH) bench/faults.py $(MORE)
 
 down:
 	@lab down

@@ -31,16 +31,17 @@ molecule() { bash tests/molecule.sh; }
 e2e() { pytest -q tests/e2e; }
 # Real Cilium: built for this alone, and its lab is one without a network.
 mesh() { lab build --network cilium && pytest -q tests/e2e/test_mesh*.py; }
-# The rest of e2e in three parts, each with labs of its own.
+# The rest of e2e in parts, each with a lab of its own.
 e2e-shared() { pytest -q tests/e2e/test_[1-47]_*.py; }
-e2e-alone() { pytest -q tests/e2e/test_[05]_*.py; }
+e2e-killed() { pytest -q tests/e2e/test_0_*.py; }
+e2e-own() { pytest -q tests/e2e/test_5_*.py; }
 e2e-balanced() { pytest -q tests/e2e/test_[689]_*.py; }
 killed() { pytest -q -s tests/soak/test_killed.py; }
 soak() { pytest -q -s tests/soak/test_soak.py; }
 build() { lab build; }
 
-# Stages that mostly wait for clusters share the time: of those joined by "+", three run at once, in their order. A lab with
-# its tests keeps two thirds of a core busy. What each said is shown when it has ended, its time first; once one failed, no
+# Stages that mostly wait for clusters share the time: of those joined by "+", three run at once, in their order: the long
+# ones first. A lab with its tests keeps two thirds of a core busy. What each said is shown when it has ended, its time first; once one failed, no
 # other begins.
 together() {
   local logs waiting running=0 failed=0 ended stage at_once=3
@@ -66,7 +67,7 @@ together() {
 
 stages=("$@")
 [ ${#stages[@]} -gt 0 ] ||
-  stages=(lint+unit+sanity build lab-tests e2e-balanced+mesh+module-tests+e2e-shared+molecule+e2e-alone)
+  stages=(lint+unit+sanity build lab-tests e2e-balanced+mesh+module-tests+e2e-shared+molecule+e2e-killed+e2e-own)
 for stage in "${stages[@]}"; do
   if [[ $stage == *+* ]]; then
     together "$stage"

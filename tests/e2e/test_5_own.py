@@ -24,7 +24,7 @@ def _say(_text: str) -> None:
 
 @pytest.fixture(scope="module")
 def lab() -> Iterator[Lab]:
-    found = Lab("town", range=1, data_planes=2)
+    found = Lab("town", range=7, data_planes=2)
     lifecycle.down(found.name, _say)
     lifecycle.up(found, _say)
     yield found
