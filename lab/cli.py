@@ -47,7 +47,7 @@ def _parser() -> argparse.ArgumentParser:
     command = commands.add_parser("up", help="bring the clusters up; running it twice changes nothing")
     command.add_argument("--data-planes", type=int, default=3, metavar="N", help="how many besides the control plane")
     command.add_argument("--profile", choices=tuple(MAX_DATA_PLANES), default="pods", help="pods: with a node each")
-    command.add_argument("--range", type=int, default=0, metavar="R", help="address range, 0 to 6, one for each lab")
+    command.add_argument("--range", type=int, default=0, metavar="R", help="address range, 0 to 7, one for each lab")
     command.add_argument(
         "--network", choices=(ROUTES, CILIUM), default=ROUTES, help="plain routes, or none: site.yml installs Cilium"
     )

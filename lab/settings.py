@@ -14,7 +14,7 @@ CONTROL = "control"
 API_PORT = 6443
 # Profile → how many data planes it can have; each Pod and Service network of a lab has its place in the lab's range.
 MAX_DATA_PLANES = {"pods": 14, "api": 14, "servers": 20}
-MAX_RANGE = 6
+MAX_RANGE = 7
 # What joins the clusters: plain routes with a stand-in for global Services, or real Cilium, which site.yml installs.
 ROUTES, CILIUM = "routes", "cilium"
 STATE_ROOT = Path("/var/lib/kubeblocks-lab")

@@ -42,8 +42,8 @@ BAD_LABS: dict[str, dict[str, Any]] = {
     "name 'my-lab': use": {"name": "my-lab"},
     "name 'lab\\n': use": {"name": "lab\n"},
     "name 'ninechars': use": {"name": "ninechars"},
-    "range -1: use 0 to 6, one for each lab": {"range": -1},
-    "range 7: use 0 to 6": {"range": MAX_RANGE + 1},
+    "range -1: use 0 to 7, one for each lab": {"range": -1},
+    "range 8: use 0 to 7": {"range": MAX_RANGE + 1},
     "0 data planes: use 1 to 14": {"data_planes": 0},
     "15 data planes: use 1 to 14": {"data_planes": MAX_DATA_PLANES["pods"] + 1},
     "21 data planes: use 1 to 20": {"data_planes": MAX_DATA_PLANES["servers"] + 1, "profile": "servers"},
@@ -71,7 +71,7 @@ def test_no_two_networks_of_all_labs_meet() -> None:
     nodes = [node for lab in all_labs() for node in lab.nodes]
     texts = [text for node in nodes for text in (node.pod_network, node.service_network)]
     networks = [ipaddress.ip_network(text) for text in texts] + [host_network(lab.range) for lab in all_labs()]
-    assert len(networks) == 7 * (15 * 2 + 1)
+    assert len(networks) == 8 * (15 * 2 + 1)
     ends = sorted((int(network[0]), int(network[-1])) for network in networks)
     assert all(last < first for (_, last), (first, _) in itertools.pairwise(ends))
     assert all(network.is_private for network in networks)
