@@ -15,7 +15,7 @@ import pytest
 from kill import kill_tree
 
 ROOT = Path(__file__).parent.parent.parent
-sys.path.insert(0, str(ROOT / "bench"))
+sys.path.append(str(ROOT / "bench"))  # after the folders of tests, which have files of the same name
 
 from fault_matrix import kinds, rows, table  # noqa: E402
 
