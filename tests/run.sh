@@ -41,8 +41,8 @@ soak() { pytest -q -s tests/soak/test_soak.py; }
 build() { lab build; }
 
 # Stages that mostly wait for clusters share the time: of those joined by "+", three run at once, in their order: the long
-# ones first. A lab with its tests keeps two thirds of a core busy. What each said is shown when it has ended, its time first; once one failed, no
-# other begins.
+# ones first. A lab with its tests keeps two thirds of a core busy. What each said is shown when it has ended, its time
+# first; once one failed, no other begins.
 together() {
   local logs waiting running=0 failed=0 ended stage at_once=3
   local -A name=() began=()
