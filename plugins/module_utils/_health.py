@@ -117,8 +117,9 @@ def _look(
     call: Call, scene: Scene, ask_inside: AskInside | None
 ) -> tuple[list[dict[str, Any]], dict[str, rules.Verdict]]:
     params, samples, shown = call.params, list[dict[str, Any]](), dict[str, str]()
-    began, pause = time.monotonic(), params["window"] / max(1, params["samples"] - 1)
     known = scene.known_at_first()
+    # Not before: a first sample that came late would make every window too short, and the look one sample longer.
+    began, pause = time.monotonic(), params["window"] / max(1, params["samples"] - 1)
     while True:
         at = round(time.monotonic() - began, 1)
         samples.append(scene.sample(at, samples[-1]["known"] if samples else known, ask_inside))

@@ -9,7 +9,7 @@ from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
 
-from ansible_collections.kubeblocks.multicluster.plugins.module_utils import _etcd
+from ansible_collections.kubeblocks.multicluster.plugins.module_utils import _asking, _etcd
 from ansible_collections.kubeblocks.multicluster.plugins.module_utils._databases import (
     ENGINE,
     Known,
@@ -23,11 +23,7 @@ from ansible_collections.kubeblocks.multicluster.plugins.module_utils._kube.para
 from ansible_collections.kubeblocks.multicluster.plugins.module_utils._operator import marked_in
 from ansible_collections.kubeblocks.multicluster.plugins.module_utils._rules.services import Database
 from ansible_collections.kubeblocks.multicluster.plugins.module_utils._rules.verdict import HOST
-from ansible_collections.kubeblocks.multicluster.plugins.module_utils._rules.views import (
-    SCRIPT,
-    seen_from_member,
-    view_of,
-)
+from ansible_collections.kubeblocks.multicluster.plugins.module_utils._rules.views import seen_from_member, view_of
 from ansible_collections.kubeblocks.multicluster.plugins.module_utils._runner import access
 
 AskInside = Callable[[], dict[str, bool]]  # context → whether its API answers
@@ -102,7 +98,7 @@ class Scene:
         """What the Pod of each member here sees. A member that cannot be asked is not there."""
         client = self.clients[context]
         others = {name: self.places[name].get("server") or each.server for name, each in self.clients.items()}
-        apis = " ".join(f"{name},{server}" for name, server in others.items() if name != context)
+        apis = {name: server for name, server in others.items() if name != context}
         here = [database for database in known.etcds if database.members_in(context) or not database.placement]
         pods = [
             (database, pod["metadata"]["name"])
@@ -113,9 +109,8 @@ class Scene:
 
         def ask(pod: tuple[Database, str]) -> dict[str, Any] | None:
             database, name = pod
-            words = ["env", f"APIS={apis}", f"HOSTNAME={name}", "bash", "-c", SCRIPT]
             try:
-                text = client.execute(database.namespace, name, ENGINE, words, SECONDS - 1)[1]
+                text = client.execute(database.namespace, name, ENGINE, _asking.command(name, apis), SECONDS - 1)[1]
             except ContextError:
                 return None
             return {"name": name, **view_of(text)}

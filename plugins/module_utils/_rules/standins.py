@@ -27,7 +27,6 @@ ABSENT = "kubeblocks.multicluster/absent"  # a class of load balancers that nobo
 def needs_them(cluster: Mapping[str, Any] | None, component: str) -> bool:
     """Whether the peers of a component have a load balancer each, in the context of the member alone."""
     components = ((cluster or {}).get("spec") or {}).get("componentSpecs") or []
-    components = ((cluster or {}).get("spec") or {}).get("componentSpecs") or []
     specs = [each for each in components if each["name"] == component]
     services = [service for each in specs for service in each.get("services") or []]
     return any(
