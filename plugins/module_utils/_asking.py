@@ -1,5 +1,5 @@
 # Private to this collection.
-"""What a member's Pod is asked about the rest of the world: a command for Bash. ``_rules.views`` reads what it prints."""
+"""What a member's Pod is asked about the rest of the world: a command for Bash. ``_rules.views`` reads what it says."""
 
 from __future__ import annotations
 
