@@ -5,16 +5,18 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
+from ansible_collections.kubeblocks.multicluster.plugins.module_utils._limited import LIMITED
+
 # Everything at once, each with its own limit. etcd's own client speaks TLS and HTTP/2, so it also tells an API server
 # that answers, in whatever words, from one that only accepts connections.
-SCRIPT = r"""
+_SCRIPT = r"""
 limits="--dial-timeout=2s --command-timeout=2s"
 # Where clients have no way to a member, the port of its peers still answers, in whatever words.
 talks() { exec 3<>"/dev/tcp/${1%:*}/${1##*:}" && printf 'GET /version HTTP/1.0\r\n\r\n' >&3 && read -r -n 1 <&3; }
 peer() {
-  timeout 2 bash -c "$(declare -f talks); talks ${3##*/}" >/dev/null 2>&1 &
+  limited 2 talks "${3##*/}" >/dev/null &
   etcdctl $limits --endpoints="$2" endpoint status >/dev/null 2>&1 || wait $! && echo "peer $1 yes" || echo "peer $1 no"
-  wait  # whoever is left alone falls to the container's first process, and etcd ends nobody's zombies
+  wait
 }
 api() {
   case $(etcdctl $limits --endpoints="$2" --insecure-skip-tls-verify endpoint status 2>&1) in
@@ -29,7 +31,7 @@ active() {
 }
 for target in $APIS; do api "${target%%,*}" "${target#*,}" & done
 reads &
-timeout 2 bash -c "$(declare -f active); active" 2>/dev/null &
+limited 2 active &
 # Each line: ID, started, name, peer URLs, client URLs, learner.
 while IFS=, read -r id _ name peer url learner; do
   # Who was added and never started has no name, and still counts for the quorum.
@@ -44,4 +46,4 @@ wait
 def command(pod: str, apis: Mapping[str, str]) -> list[str]:
     """``apis``: context → address of its API server, for every context but the Pod's own."""
     words = " ".join(f"{context},{server}" for context, server in apis.items())
-    return ["env", f"APIS={words}", f"HOSTNAME={pod}", "bash", "-c", SCRIPT]
+    return ["env", f"APIS={words}", f"HOSTNAME={pod}", "bash", "-c", LIMITED + _SCRIPT]

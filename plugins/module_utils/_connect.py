@@ -5,23 +5,28 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
+from ansible_collections.kubeblocks.multicluster.plugins.module_utils._limited import LIMITED
+
+SCRIPT = (
+    LIMITED
+    + r"""
 # A connection is opened and closed, and nothing else is in the time between.
-_CONNECT = """
-line=$1
-for ((try = 0; try < $4; try++)); do
-  began=${EPOCHREALTIME//[!0-9]/}
-  true 2>/dev/null 3<>"/dev/tcp/$2/$3" || break
-  line+=" $(( ${EPOCHREALTIME//[!0-9]/} - began ))"
-done
-echo "$line"
-"""
-SCRIPT = """
+times() {
+  local line=$1
+  for ((try = 0; try < TRIES; try++)); do
+    began=${EPOCHREALTIME//[!0-9]/}
+    true 3<>"/dev/tcp/$2/$3" || break
+    line+=" $(( ${EPOCHREALTIME//[!0-9]/} - began ))"
+  done
+  echo "$line"
+}
 for target in $TARGETS; do
   IFS=, read -r name host port <<< "$target"
-  timeout "$LIMIT" bash -c "$CONNECT" connect "$name" "$host" "$port" "$TRIES" &
+  limited "$LIMIT" times "$name" "$host" "$port" &
 done
 wait
 """
+)
 # For a Pod that has nothing to say but this.
 TO_TERMINATION_LOG = f"{{ {SCRIPT} }} > /dev/termination-log"
 
@@ -29,7 +34,7 @@ TO_TERMINATION_LOG = f"{{ {SCRIPT} }} > /dev/termination-log"
 def environment(targets: Mapping[str, tuple[str, str]], *, tries: int = 5, limit: int = 4) -> dict[str, str]:
     """``targets``: a name without blanks → host and port. ``limit``: seconds for all tries of one target."""
     words = " ".join(f"{name},{host},{port}" for name, (host, port) in targets.items())
-    return {"TARGETS": words, "CONNECT": _CONNECT, "TRIES": str(tries), "LIMIT": str(limit)}
+    return {"TARGETS": words, "TRIES": str(tries), "LIMIT": str(limit)}
 
 
 def times_of(text: str, names: Sequence[str]) -> dict[str, list[float]]:

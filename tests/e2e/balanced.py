@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from lab.settings import Lab
-from support import Played, module, places, play
+from support import Played, kubectl, module, places, play
 
 SITE, ENDPOINTS = "playbooks/site.yml", "playbooks/endpoints.yml"
 PLANES = ["k8s-1", "k8s-2", "k8s-3"]
@@ -48,6 +48,13 @@ def client_targets(found: dict[str, Any], kind: str = "load_balancer") -> dict[s
 def in_pool(lab: Lab, context: str, address: str) -> bool:
     first, last = (socket.inet_aton(text) for text in pool_of(lab, context).split("-"))
     return first <= socket.inet_aton(address) <= last
+
+
+def zombies(lab: Lab) -> dict[str, str]:
+    """Member → the names of its container's processes that have ended and that its first process has not reaped."""
+    ended = """awk '/^Name:/ { name = $2 } /^State:.Z/ { print name }' /proc/[0-9]*/status 2>/dev/null | sort"""
+    inside = ("-n", ETCD["namespace"], "-c", "etcd", "--", "bash", "-c", ended)
+    return {pod: kubectl(lab, context, "exec", pod, *inside) for pod, context in zip(PODS, PLANES, strict=True)}
 
 
 def until(condition: Callable[[], bool], patience: float = 60) -> None:

@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 
 from ansible_collections.kubeblocks.multicluster.plugins.module_utils._probe import Probe, _job
+from balanced import until, zombies
 from lab import faults
 from lab.build.oci import REGISTRY
 from lab.settings import Lab
@@ -84,8 +85,9 @@ def test_pods_of_our_own_are_asked_and_removed(lab: Lab) -> None:
 
 
 def test_members_that_run_are_asked_in_place_of_pods(lab: Lab) -> None:
-    audit = Audit(lab)
+    audit, before = Audit(lab), zombies(lab)
     found = report(lab)
+    until(lambda: zombies(lab) == before, 10)
     assert asked(found) == {"control": "probe", **dict.fromkeys(PLANES, "member")}
     assert told(found) == set()
     writes = audit.writes()

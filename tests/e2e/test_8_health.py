@@ -8,11 +8,11 @@ from typing import Any
 
 import pytest
 
-from balanced import ETCD, PLANES, PODS, look, until
+from balanced import PLANES, look, until, zombies
 from lab import faults
 from lab.build.oci import REGISTRY
 from lab.settings import Lab
-from support import Audit, Played, kubectl, module, places
+from support import Audit, Played, module, places
 
 VICTIM = "k8s-2"
 KEY = "etcd/etcd"
@@ -87,13 +87,6 @@ def test_all_is_well(lab: Lab) -> None:
     assert proofs["k8s-1"]["sentence"] == (
         "2 healthy voters are left of 3, 2 are needed: losing k8s-2 or k8s-3 next would stop writes"
     )
-
-
-def zombies(lab: Lab) -> dict[str, str]:
-    """Member → the names of its container's processes that have ended and that its first process has not reaped."""
-    ended = """awk '/^Name:/ { name = $2 } /^State:.Z/ { print name }' /proc/[0-9]*/status 2>/dev/null | sort"""
-    inside = ("-n", ETCD["namespace"], "-c", "etcd", "--", "bash", "-c", ended)
-    return {pod: kubectl(lab, context, "exec", pod, *inside) for pod, context in zip(PODS, PLANES, strict=True)}
 
 
 def test_a_look_leaves_no_process_behind_in_a_member(lab: Lab) -> None:
