@@ -1,4 +1,4 @@
-"""``lab build``: packages, programs, tools, CRDs, charts, images, in that order."""
+"""``lab build``: packages, programs, tools, CRDs, charts, images and these unpacked, in that order."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from lab.build.crds import build_crds
 from lab.build.oci import build_image
 from lab.build.store import Say
 from lab.build.tools import build_tools
+from lab.build.unpacked import unpack
 from lab.settings import CILIUM, ROUTES
 from lab.system import install_packages, require_cgroups
 
@@ -28,3 +29,4 @@ def build_everything(say: Say, network: str = ROUTES) -> None:
     build_charts(say)
     for image in images.of_network(network):
         build_image(image, say)
+    unpack(network, say)

@@ -8,6 +8,7 @@ import uuid
 from collections.abc import Callable
 from pathlib import Path
 
+from lab.build import unpacked
 from lab.build.crds import snapshot_crds
 from lab.build.images import archives
 from lab.cluster import cgroups, pki
@@ -39,6 +40,8 @@ def start(node: Node) -> bool:
     for folder in (node.data / "kubelet", node.volumes, node.folder / "run", node.folder / "logs" / "containers"):
         folder.mkdir(parents=True, exist_ok=True)
     (node.data / "store").mkdir(mode=0o700, exist_ok=True)
+    if node.profile == "pods":
+        unpacked.give(node.network, node.data)
     for path, text in files(node).items():
         path.parent.mkdir(parents=True, exist_ok=True)
         write_atomically(path, text)
@@ -168,13 +171,13 @@ def _until(condition: Callable[[], bool], deadline: float, complaint: str, node:
 
 
 def import_images(node: Node) -> None:
-    """Load the images that the node's containerd does not hold yet; nothing to do without a containerd.
+    """Load the images that the node's containerd does not hold yet, as those that were built since it began.
 
     They are unpacked where and when a container first needs them: no node runs all of them.
     """
     if node.profile != "pods":
         return
-    marks = node.data / "images"
+    marks = node.data / unpacked.MARKS
     marks.mkdir(exist_ok=True)
     for archive in archives(node.network):
         mark = marks / archive.parent.name

@@ -9,6 +9,7 @@ from typing import Any
 
 from lab.build.oci import REGISTRY
 from lab.build.programs import program
+from lab.build.unpacked import STORE
 from lab.settings import API_PORT, ROUTES, Node
 
 STORAGE_CLASS = "local-path"
@@ -225,7 +226,7 @@ def _delay() -> Process:
 def _containerd(node: Node) -> str:
     cri = 'plugins."io.containerd.grpc.v1.cri"'
     return f"""version = 2
-root = "{node.data}/containerd"
+root = "{node.data}/{STORE}"
 state = "{node.folder}/run/containerd"
 disabled_plugins = ["io.containerd.snapshotter.v1.btrfs", "io.containerd.snapshotter.v1.zfs",
   "io.containerd.snapshotter.v1.aufs", "io.containerd.snapshotter.v1.devmapper"]

@@ -14,9 +14,11 @@ from typing import Any
 import pytest
 from traces import everything, left_behind, traces
 
+from lab.build import unpacked
+from lab.build.images import archives
 from lab.cluster import machine
 from lab.cluster.api import Api
-from lab.settings import Lab, load
+from lab.settings import Lab, Node, cache_root, load
 
 Run = Callable[..., subprocess.CompletedProcess[str]]
 NAME, RANGE = "tlife", 5
@@ -80,9 +82,22 @@ def test_pods_profile_from_nothing_to_nothing(lab_command: Run) -> None:
         assert len(ids) == len(seen)
         assert Path(path).read_text().strip() not in ids
     assert len({node["metadata"]["labels"]["topology.kubernetes.io/zone"] for node in seen}) == len(seen)
+    for node in running().nodes:
+        _begins_with_unpacked_images(node)
     assert lab_command("--name", NAME, "down").returncode == 0
     assert traces(NAME, RANGE) == NOTHING
     assert left_behind(before) == {}
+
+
+def _begins_with_unpacked_images(node: Node) -> None:
+    """Files that nobody writes to are the same on all nodes, where one disk holds them; its databases are a node's own."""
+    store = node.data / unpacked.STORE
+    assert {path.stat().st_nlink for path in store.rglob("*.db")} == {1}
+    content = [path for path in store.rglob("blobs/sha256/*") if path.stat().st_size]
+    if cache_root().stat().st_dev == store.stat().st_dev:
+        assert all(path.stat().st_nlink > len(running().nodes) for path in content) and content
+    names = {archive.parent.name for archive in archives(node.network)}
+    assert names == {path.name for path in (node.data / unpacked.MARKS).iterdir()}
 
 
 @pytest.mark.usefixtures("clean")
