@@ -90,7 +90,7 @@ def test_pods_profile_from_nothing_to_nothing(lab_command: Run) -> None:
 
 
 def _begins_with_unpacked_images(node: Node) -> None:
-    """Files that nobody writes to are the same on all nodes, where one disk holds them; its databases are a node's own."""
+    """Files that nobody writes to are the same on all nodes, where one disk holds them; databases are a node's own."""
     store = node.data / unpacked.STORE
     assert {path.stat().st_nlink for path in store.rglob("*.db")} == {1}
     content = [path for path in store.rglob("blobs/sha256/*") if path.stat().st_size]
