@@ -50,11 +50,13 @@ def in_pool(lab: Lab, context: str, address: str) -> bool:
     return first <= socket.inet_aton(address) <= last
 
 
-def zombies(lab: Lab) -> dict[str, str]:
-    """Member → the names of its container's processes that have ended and that its first process has not reaped."""
-    ended = """awk '/^Name:/ { name = $2 } /^State:.Z/ { print name }' /proc/[0-9]*/status 2>/dev/null | sort"""
+def zombies(lab: Lab) -> set[str]:
+    """Processes in the containers of the members that have ended and were not reaped: member, name, number."""
+    ended = """awk '/^Name:/ { name = $2 } /^State:/ { state = $2 } /^Pid:/ && state == "Z" { print name, $2 }' \
+      /proc/[0-9]*/status 2>/dev/null; true"""
     inside = ("-n", ETCD["namespace"], "-c", "etcd", "--", "bash", "-c", ended)
-    return {pod: kubectl(lab, context, "exec", pod, *inside) for pod, context in zip(PODS, PLANES, strict=True)}
+    said = {pod: kubectl(lab, context, "exec", pod, *inside) for pod, context in zip(PODS, PLANES, strict=True)}
+    return {f"{pod}: {line}" for pod, text in said.items() for line in text.splitlines()}
 
 
 def until(condition: Callable[[], bool], patience: float = 60) -> None:

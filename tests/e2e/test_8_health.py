@@ -92,7 +92,7 @@ def test_all_is_well(lab: Lab) -> None:
 def test_a_look_leaves_no_process_behind_in_a_member(lab: Lab) -> None:
     before = zombies(lab)
     health(lab)
-    until(lambda: zombies(lab) == before, 10)
+    until(lambda: zombies(lab) <= before, 30)
 
 
 @pytest.mark.parametrize("fault", VERDICTS)

@@ -127,7 +127,7 @@ def options(kubeconfig: Path, **changed: Any) -> dict[str, Any]:
 def findings(kubeconfig: Path, expected: list[str], *, managed: bool, **changed: Any) -> list[str]:
     """What preflight refuses, once the API server's authorizer has heard of the last change."""
     params = options(kubeconfig, manage_access=managed, **changed)
-    deadline = time.monotonic() + 5
+    deadline = time.monotonic() + 30
     while True:
         found = refused(params)
         if found == expected or time.monotonic() > deadline:
