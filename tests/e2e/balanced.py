@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from lab.settings import Lab
-from support import Played, kubectl, module, places, play
+from support import Played, answer, kubectl, places, play
 
 SITE, ENDPOINTS = "playbooks/site.yml", "playbooks/endpoints.yml"
 PLANES = ["k8s-1", "k8s-2", "k8s-3"]
@@ -32,7 +32,7 @@ def pool_of(lab: Lab, context: str) -> str:
 def look(lab: Lab, **changed: Any) -> dict[str, Any]:
     """What the module endpoints_info says."""
     options = {"contexts": places(lab), **ETCD, "probe_image": "lab.invalid/apecloud/bash-busybox:1.37.0-musl-curl"}
-    return module(lab, "endpoints_info", options | changed, body="action")
+    return answer("endpoints_info", options | changed)
 
 
 def client_targets(found: dict[str, Any], kind: str = "load_balancer") -> dict[str, str]:
@@ -59,7 +59,8 @@ def zombies(lab: Lab) -> set[str]:
     return {f"{pod}: {line}" for pod, text in said.items() for line in text.splitlines()}
 
 
-def until(condition: Callable[[], bool], patience: float = 60) -> None:
+def until(condition: Callable[[], bool], patience: float = 180) -> None:
+    """``patience``: seconds, for a machine that runs three labs at once; a figure is no matter of a test."""
     deadline = time.monotonic() + patience
     while not condition():
         assert time.monotonic() < deadline, "it did not come true in time"

@@ -15,7 +15,7 @@ from lab import faults
 from lab.build.tools import tools
 from lab.outputs import CHARTS
 from lab.settings import Lab
-from support import Played, kubectl, module, places, play
+from support import Played, answer, kubectl, module, places, play
 
 # The database of the playbooks has load balancers for peers; this one finds its peers through the lab's mesh.
 PLAIN = {"namespace": "plain", "name": "plain"}
@@ -53,7 +53,7 @@ def make_canary(lab: Lab) -> None:
     until(lambda: phase(lab, CANARY) == "Running", 180)
 
 
-def served(lab: Lab, patience: float = 60) -> bool:
+def served(lab: Lab, patience: float = 180) -> bool:
     """Change the canary, and wait until its Pod has the change. That the operator has observed one shows nothing: its
     controller of Clusters goes on while those that write to data planes wait for their caches."""
     value = str(time.time_ns())
@@ -71,7 +71,7 @@ def served(lab: Lab, patience: float = 60) -> bool:
 
 def votes(lab: Lab, database: dict[str, str]) -> bool:
     """Whether the members are one etcd, each of them a voter that reads through the quorum."""
-    return bool(module(lab, "etcd_members_info", {"contexts": places(lab), **database}, body="action")["healthy"])
+    return bool(answer("etcd_members_info", {"contexts": places(lab), **database})["healthy"])
 
 
 def reads(lab: Lab, context: str, pod: str, namespace: str) -> bool:

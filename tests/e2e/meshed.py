@@ -12,7 +12,7 @@ from lab.build.images import PYTHON
 from lab.cluster.network import UPLINK
 from lab.settings import Lab
 from lab.system import run as run_command
-from support import kubectl, module, places
+from support import answer, kubectl, module, places
 
 SYSTEM = "kube-system"
 IMAGE = PYTHON.reference
@@ -44,7 +44,7 @@ def meshed(lab: Lab, **ids: int) -> list[dict[str, Any]]:
 
 def info(lab: Lab, **changed: Any) -> dict[str, Any]:
     """What the module mesh_info says."""
-    return module(lab, "mesh_info", {"contexts": meshed(lab), **changed}, body="action")
+    return answer("mesh_info", {"contexts": meshed(lab), **changed})
 
 
 def every_way(lab: Lab) -> dict[str, Any]:
@@ -59,7 +59,7 @@ def pair(found: dict[str, Any], source: str, target: str) -> dict[str, Any]:
     return dict(entry)
 
 
-def said(lab: Lab, source: str, target: str, words: str, patience: float = 60, **changed: Any) -> dict[str, Any]:
+def said(lab: Lab, source: str, target: str, words: str, patience: float = 180, **changed: Any) -> dict[str, Any]:
     """The first look at a pair whose reasons have these words; what its agents say then is printed beside them."""
     seen: list[dict[str, Any]] = []
 

@@ -12,7 +12,7 @@ from balanced import PLANES, look, until, zombies
 from lab import faults
 from lab.build.oci import REGISTRY
 from lab.settings import Lab
-from support import Audit, Played, module, places
+from support import Audit, Played, answer, places
 
 VICTIM = "k8s-2"
 KEY = "etcd/etcd"
@@ -50,7 +50,7 @@ def health(lab: Lab, *, check: bool = False, **changed: Any) -> dict[str, Any]:
     """What the module says, and that it left nothing behind but, for a while, a Pod in the control plane."""
     audit = Audit(lab)
     options = {"contexts": places(lab), **SHORT, "probe_image": f"{REGISTRY}/apecloud/kubeblocks-tools:1.0.2"}
-    found = module(lab, "context_health_info", options | changed, body="action", check=check)
+    found = answer("context_health_info", options | changed, check=check)
     written = [line for lines in audit.writes().values() for line in lines]
     assert [line for line in written if check or "/namespaces/kb-system/jobs" not in line] == []
     return found
