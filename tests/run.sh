@@ -41,11 +41,11 @@ killed() { pytest -q -s tests/soak/test_killed.py; }
 soak() { pytest -q -s tests/soak/test_soak.py; }
 build() { lab build; }
 
-# Stages that mostly wait for clusters share the time: of those joined by "+", three run at once, in their order: the long
-# ones first. A lab with its tests keeps two thirds of a core busy. What each said is shown when it has ended, its time
-# first; once one failed, no other begins.
+# Of the stages joined by "+", two run at once, in their order, the long ones first; and up to four while a quarter of the
+# processors idles: a lab with its tests keeps two thirds of a core busy, or more on a slow machine, where one too many
+# only makes all wait. What each said is shown when it has ended, its time first; once one failed, no other begins.
 together() {
-  local logs waiting running=0 failed=0 ended stage at_once=3
+  local logs waiting running=0 at_once=2 failed=0 ended stage ticker=''
   local -A name=() began=()
   logs=$(mktemp --directory)
   IFS=+ read -ra waiting <<<"$1"
@@ -53,17 +53,36 @@ together() {
     if [ ${#waiting[@]} -gt 0 ] && [ "$failed" = 0 ] && [ "$running" -lt "$at_once" ]; then
       stage=${waiting[0]} waiting=("${waiting[@]:1}")
       ("$stage") >"$logs/$stage" 2>&1 &
-      name[$!]=$stage began[$!]=$SECONDS running=$((running + 1))
+      name[$!]=$stage began[$!]=$SECONDS running=$((running + 1)) at_once=2
       echo "... $stage begins"
       continue
     fi
-    wait -n -p ended || failed=1
+    [ -n "$ticker" ] || { quarter_idles & ticker=$!; }
+    wait -n -p ended && true
+    case $?:$ended in
+      0:"$ticker") ticker='' at_once=$((running < 4 ? running + 1 : 4)) && continue ;;
+      *:"$ticker") ticker='' && continue ;;
+      0:*) ;;
+      *) failed=1 ;;
+    esac
     running=$((running - 1))
     echo "=== ${name[$ended]} took $((SECONDS - began[$ended])) s"
     cat "$logs/${name[$ended]}"
   done
+  [ -z "$ticker" ] || wait "$ticker" || true
   rm -r "$logs"
   return "$failed"
+}
+
+# Whether a quarter of all processors has idled for half a minute.
+quarter_idles() {
+  local -a before after
+  local field all=0
+  read -ra before </proc/stat
+  sleep 30
+  read -ra after </proc/stat
+  for field in {1..8}; do all=$((all + after[field] - before[field])); done
+  [ $((4 * (after[4] - before[4]))) -ge "$all" ]
 }
 
 stages=("$@")
