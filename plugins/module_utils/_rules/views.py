@@ -1,5 +1,5 @@
 # Private to this collection.
-"""What a member's Pod said of the rest of the world, read from the lines of ``_asking.SCRIPT``. Pure."""
+"""What a member's Pod said of the rest of the world, read from the lines that ``_asking`` makes it print. Pure."""
 
 from __future__ import annotations
 
