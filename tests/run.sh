@@ -39,7 +39,6 @@ e2e-own() { pytest -q tests/e2e/test_5_*.py; }
 e2e-balanced() { pytest -q tests/e2e/test_[689]_*.py; }
 killed() { pytest -q -s tests/soak/test_killed.py; }
 soak() { pytest -q -s tests/soak/test_soak.py; }
-build() { lab build; }
 
 # Of the stages joined by "+", two run at once, in their order, the long ones first; and up to four while a quarter of the
 # processors idles: a lab with its tests keeps two thirds of a core busy, or more on a slow machine, where one too many
@@ -57,7 +56,7 @@ together() {
       echo "... $stage begins"
       continue
     fi
-    [ -n "$ticker" ] || { quarter_idles & ticker=$!; }
+    [ -n "$ticker" ] || [ ${#waiting[@]} = 0 ] || { quarter_idles & ticker=$!; }
     wait -n -p ended && true
     case $?:$ended in
       0:"$ticker") ticker='' at_once=$((running < 4 ? running + 1 : 4)) && continue ;;

@@ -60,7 +60,7 @@ def zombies(lab: Lab) -> set[str]:
 
 
 def until(condition: Callable[[], bool], patience: float = 180) -> None:
-    """``patience``: seconds, for a machine that runs three labs at once; a figure is no matter of a test."""
+    """``patience``: seconds, for a machine that runs several labs at once; a figure is no matter of a test."""
     deadline = time.monotonic() + patience
     while not condition():
         assert time.monotonic() < deadline, "it did not come true in time"
