@@ -40,48 +40,30 @@ e2e-balanced() { pytest -q tests/e2e/test_[689]_*.py; }
 killed() { pytest -q -s tests/soak/test_killed.py; }
 soak() { pytest -q -s tests/soak/test_soak.py; }
 
-# Of the stages joined by "+", two run at once, in their order, the long ones first; and up to four while a quarter of the
-# processors idles: a lab with its tests keeps two thirds of a core busy, or more on a slow machine, where one too many
-# only makes all wait. What each said is shown when it has ended, its time first; once one failed, no other begins.
+# Of the stages joined by "+", as many run at once as there are processors, four at most, in their order, the long ones
+# first: a lab with its tests keeps one busy, and takes a third of it also while it waits for another. What each said is
+# shown when it has ended, its time first; once one failed, no other begins.
 together() {
-  local logs waiting running=0 at_once=2 failed=0 ended stage ticker=''
+  local logs waiting running=0 failed=0 ended stage at_once
   local -A name=() began=()
+  at_once=$(($(nproc) < 4 ? $(nproc) : 4))
   logs=$(mktemp --directory)
   IFS=+ read -ra waiting <<<"$1"
   while [ "$running" -gt 0 ] || { [ ${#waiting[@]} -gt 0 ] && [ "$failed" = 0 ]; }; do
     if [ ${#waiting[@]} -gt 0 ] && [ "$failed" = 0 ] && [ "$running" -lt "$at_once" ]; then
       stage=${waiting[0]} waiting=("${waiting[@]:1}")
       ("$stage") >"$logs/$stage" 2>&1 &
-      name[$!]=$stage began[$!]=$SECONDS running=$((running + 1)) at_once=2
+      name[$!]=$stage began[$!]=$SECONDS running=$((running + 1))
       echo "... $stage begins"
       continue
     fi
-    [ -n "$ticker" ] || [ ${#waiting[@]} = 0 ] || { quarter_idles & ticker=$!; }
-    wait -n -p ended && true
-    case $?:$ended in
-      0:"$ticker") ticker='' at_once=$((running < 4 ? running + 1 : 4)) && continue ;;
-      *:"$ticker") ticker='' && continue ;;
-      0:*) ;;
-      *) failed=1 ;;
-    esac
+    wait -n -p ended || failed=1
     running=$((running - 1))
     echo "=== ${name[$ended]} took $((SECONDS - began[$ended])) s"
     cat "$logs/${name[$ended]}"
   done
-  [ -z "$ticker" ] || wait "$ticker" || true
   rm -r "$logs"
   return "$failed"
-}
-
-# Whether a quarter of all processors has idled for half a minute.
-quarter_idles() {
-  local -a before after
-  local field all=0
-  read -ra before </proc/stat
-  sleep 30
-  read -ra after </proc/stat
-  for field in {1..8}; do all=$((all + after[field] - before[field])); done
-  [ $((4 * (after[4] - before[4]))) -ge "$all" ]
 }
 
 stages=("$@")

@@ -60,8 +60,14 @@ def zombies(lab: Lab) -> set[str]:
 
 
 def until(condition: Callable[[], bool], patience: float = 180) -> None:
-    """``patience``: seconds, for a machine that runs several labs at once; a figure is no matter of a test."""
-    deadline = time.monotonic() + patience
+    """``patience``: seconds, for a machine that runs several labs at once; a figure is no matter of a test.
+
+    Who waits leaves most of the time to what is waited for: a look that takes long is taken less often.
+    """
+    began = time.monotonic()
+    looked = began
     while not condition():
-        assert time.monotonic() < deadline, "it did not come true in time"
-        time.sleep(0.5)
+        now = time.monotonic()
+        assert now - began < patience, "it did not come true in time"
+        time.sleep(max(0.5, 2 * (now - looked)))
+        looked = time.monotonic()

@@ -44,6 +44,7 @@ from support import BIN, Audit, Played, command, environment, kubectl
 DEAD, LATER = "k8s-2", "k8s-3"
 PARTITION = faults.Fault(DEAD, "partition")
 BOTH = ("kubeblocks", "kubeblocks-dataprotection")
+BY_PATCH: dict[str, object] = {"failover_engine": "patch", "failover_names": [DEAD]}
 
 
 @pytest.fixture(scope="module")
@@ -182,20 +183,6 @@ class TestMarked:
         assert told(lab, DEAD)
 
 
-def test_the_mark_by_patch_leaves_the_release_behind_until_helm_runs(lab: Lab) -> None:
-    with failing(lab, PARTITION):
-        played = run(lab, "failover", failover_engine="patch", failover_names=[DEAD])
-        assert played.code == 0, played.output
-        assert told(lab, DEAD) and released(lab) == []
-        assert marks(lab)[DEAD]["behind"] == "it was asked for"
-        until(lambda: truth(lab, 1))
-        assert served(lab)
-        site = run(lab, "site")
-        assert site.code == 0, site.output
-        assert told(lab, DEAD) and released(lab) == [DEAD]
-    back(lab)
-
-
 def test_without_a_stand_in_the_status_lies(lab: Lab) -> None:
     """A mark by hand: the database with load balancers goes on saying Running, the other one tells the truth."""
     with failing(lab, PARTITION):
@@ -295,8 +282,8 @@ def started(lab: Lab, playbook: str, variables: dict[str, object]) -> Iterator[s
 
 
 class TestTrouble:
-    """One dead context, a run that goes wrong and one that is killed, and a database that is deleted meanwhile; the
-    last ones here, as that database is gone then."""
+    """One dead context, a run that goes wrong, one by patch that is killed, and a database that is deleted meanwhile;
+    the last ones here, as that database is gone then."""
 
     DELETE = ("delete", "clusters.apps.kubeblocks.io", "-n", PLAIN["namespace"], PLAIN["name"])
 
@@ -312,14 +299,22 @@ class TestTrouble:
         assert told(lab) and marks(lab) == {} and stand_ins(lab) == ""
 
     def test_a_run_that_was_killed_is_finished_by_the_next(self, lab: Lab) -> None:
-        with started(lab, "failover", BALANCED | SHORT) as process:
+        with started(lab, "failover", BALANCED | SHORT | BY_PATCH) as process:
             until(lambda: told(lab, DEAD), 90)
             kill_tree(process.pid)
         assert marks(lab)[DEAD]["state"] == "marking"
-        played = run(lab, "failover")
+        played = run(lab, "failover", **BY_PATCH)
         assert played.code == 0, played.output
         assert marks(lab)[DEAD]["state"] == "marked"
         until(lambda: truth(lab, 1))
+        assert served(lab)
+
+    def test_a_mark_by_patch_leaves_the_release_behind_until_helm_runs(self, lab: Lab) -> None:
+        assert marks(lab)[DEAD]["behind"] == "it was asked for"
+        assert told(lab, DEAD) and released(lab) == []
+        site = run(lab, "site")
+        assert site.code == 0, site.output
+        assert told(lab, DEAD) and released(lab) == [DEAD]
 
     def test_users_are_kept_from_deleting_what_is_out_of_sight(self, lab: Lab) -> None:
         with pytest.raises(AssertionError, match=DEAD):

@@ -62,6 +62,7 @@ def joined(lab: Lab) -> bool:
 
 
 def test_a_dead_peer_is_cut_off_with_the_mark_and_joined_again(lab: Lab) -> None:
+    """A run of site meanwhile makes releases without it; failback makes them anew before anything else."""
     others = [name for name in contexts(lab) if name != DEAD]
     network = lab.node(DEAD).pod_network.removesuffix("0.0/16")
     with asking(lab, OURS) as asked:
@@ -85,28 +86,17 @@ def test_a_dead_peer_is_cut_off_with_the_mark_and_joined_again(lab: Lab) -> None
             again = run(lab, "failover", failover_names=[DEAD])
             assert again.code == 0 and again.changed == {"control": 0}, again.output
             assert info(lab)["marked"] == [DEAD] and info(lab)["whole"]
+            site = run(lab, "site")
+            assert site.code == 0, site.output
+            assert all(DEAD not in released(lab, name) for name in others)
         finally:
             faults.heal(lab, None, print)
         failback(lab)
         assert marks(lab) == {}
         assert all(listed(lab, name) == set(contexts(lab)) - {name} for name in contexts(lab))
+        assert all(DEAD in released(lab, name) for name in others)
         until(lambda: joined(lab), 300)
         until(lambda: {name: backends(lab, name) for name in others} == before, 60)
         until(lambda: asked.names(time.time() - 10) == set(contexts(lab)), 60)
-
-
-def test_what_site_left_out_meanwhile_is_brought_back(lab: Lab) -> None:
-    """A run of site while the peer is dead makes releases without it; failback makes them anew before anything else."""
-    faults.fail(lab, faults.Fault(DEAD, "partition"), print)
-    try:
-        assert run(lab, "failover").code == 0
-        site = run(lab, "site")
-        assert site.code == 0, site.output
-        assert all(DEAD not in released(lab, name) for name in contexts(lab) if name != DEAD)
-    finally:
-        faults.heal(lab, None, print)
-    failback(lab)
-    until(lambda: joined(lab), 300)
-    assert all(DEAD in released(lab, name) for name in contexts(lab) if name != DEAD)
     quiet = run(lab, "site")
     assert quiet.code == 0 and set(quiet.changed.values()) == {0}, quiet.output

@@ -5,7 +5,7 @@ from __future__ import annotations
 import base64
 import json
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 
 import pytest
 
@@ -50,17 +50,6 @@ def test_a_wrong_number(lab: Lab) -> None:
     assert entry["agents_say"]
 
 
-def test_no_kvstoremesh(lab: Lab) -> None:
-    try:
-        scale(lab, OURS, 0)
-        entry = said(lab, OURS, OTHER, "no kvstoremesh runs")
-        assert "broken" in info(lab)["table"][2]
-        assert entry["connected"] is False
-    finally:
-        scale(lab, OURS, 1)
-    whole(lab)
-
-
 def unprobed_though_ready(lab: Lab, source: str, target: str) -> bool:
     entry = pair(info(lab), source, target)
     return bool(entry["agents_say"] and any("was never probed" in words for words in entry["unprobed"]))
@@ -75,18 +64,6 @@ def select(lab: Lab, context: str, value: str | None) -> None:
 
 def scale(lab: Lab, context: str, replicas: int) -> None:
     kubectl(lab, context, "scale", "deployment", "-n", SYSTEM, MESH_API, f"--replicas={replicas}")
-
-
-def test_no_agent_and_then_one_whose_nodes_were_never_probed(lab: Lab) -> None:
-    try:
-        select(lab, OTHER, "true")
-        entry = said(lab, OTHER, OURS, "no agent runs")
-        assert not entry["agents_say"]
-    finally:
-        select(lab, OTHER, None)
-    # Its own word comes first, and says nothing of the way.
-    until(lambda: unprobed_though_ready(lab, OTHER, OURS), 120)
-    whole(lab)
 
 
 @contextmanager
@@ -114,12 +91,38 @@ def give(lab: Lab, context: str, secret: str, data: dict[str, str]) -> None:
     kubectl(lab, context, "patch", "secret", "-n", SYSTEM, secret, "--type=merge", "-p", patch)
 
 
-def test_another_ca(lab: Lab) -> None:
-    with another_authority(lab, LAST):
-        entry = said(lab, LAST, OURS, "its CA is not that of k8s-1", patience=120)
-        entry = said(lab, LAST, OURS, "do not accept each other's certificates", patience=180)
+class TestThreeBroken:
+    """Three clusters at the same time, each in a way of its own: to be whole again takes Cilium minutes."""
+
+    @pytest.fixture(scope="class", autouse=True)
+    @classmethod
+    def three(cls, lab: Lab) -> Iterator[None]:
+        with ExitStack() as undo:
+            undo.callback(scale, lab, OURS, 1)
+            scale(lab, OURS, 0)
+            undo.callback(select, lab, OTHER, None)
+            select(lab, OTHER, "true")
+            undo.enter_context(another_authority(lab, LAST))
+            yield
+        whole(lab)
+
+    def test_no_kvstoremesh(self, lab: Lab) -> None:
+        entry = said(lab, OURS, "control", "no kvstoremesh runs")
+        assert "broken" in info(lab)["table"][2]
+        assert entry["connected"] is False
+
+    def test_another_ca(self, lab: Lab) -> None:
+        said(lab, LAST, "control", "its CA is not that of control")
+        entry = said(lab, LAST, "control", "do not accept each other's certificates")
         assert not entry["connected"]
-    whole(lab)
+
+    def test_no_agent(self, lab: Lab) -> None:
+        assert not said(lab, OTHER, "control", "no agent runs")["agents_say"]
+
+    def test_an_agent_whose_nodes_were_never_probed(self, lab: Lab) -> None:
+        """Its own word comes first, and says nothing of the way."""
+        select(lab, OTHER, None)
+        until(lambda: unprobed_though_ready(lab, OTHER, "control"), 120)
 
 
 def test_a_dead_peer_a_link_that_is_cut_and_a_port_that_is_closed(lab: Lab) -> None:
