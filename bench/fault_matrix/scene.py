@@ -26,7 +26,7 @@ from lab.build.oci import REGISTRY
 from lab.cluster import machine
 from lab.cluster.api import Api
 from lab.cluster.processes import containerd_socket
-from lab.settings import Lab, load
+from lab.settings import Lab, LabError, load
 from lab.system import run
 from support import changed_inventory, command, environment, kubectl, module, places
 
@@ -199,7 +199,7 @@ def until_well(patience: float = _PATIENCE) -> list[str]:
     while True:
         try:
             wrong = what_is_wrong()
-        except (AssertionError, subprocess.SubprocessError, KeyError) as problem:
+        except (AssertionError, LabError, subprocess.SubprocessError, KeyError) as problem:
             wrong = [f"cannot look: {problem}"]
         if not wrong or time.monotonic() > deadline:
             return wrong

@@ -43,7 +43,7 @@ options:
     type: int
     default: 300
   wait_sleep:
-    description: Seconds between two looks.
+    description: Seconds between two looks; as many as a look takes, where these are more.
     type: float
     default: 2.0
   request_timeout:

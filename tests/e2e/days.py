@@ -13,6 +13,7 @@ from typing import Any
 from balanced import BALANCED, PLANES, until
 from lab import faults
 from lab.build.tools import tools
+from lab.cluster.api import Api
 from lab.outputs import CHARTS
 from lab.settings import Lab
 from support import Played, answer, kubectl, module, places, play
@@ -31,7 +32,11 @@ def run(lab: Lab, playbook: str, *words: str, inventory: Any = None, **variables
 
 
 def get(lab: Lab, kind: str, name: str, namespace: str, context: str = "control") -> dict[str, Any]:
-    found: dict[str, Any] = json.loads(kubectl(lab, context, "get", kind, "-n", namespace, name, "-o", "json"))
+    """An object, by one request of this process: whoever waits asks often. ``kind``: GROUP/VERSION/PLURAL."""
+    group, _, plural = kind.rpartition("/")
+    root = f"/apis/{group}" if group else "/api/v1"
+    found: dict[str, Any] | None = Api(lab.node(context)).get(f"{root}/namespaces/{namespace}/{plural}/{name}")
+    assert found, f"{context}: there is no {plural} {namespace}/{name}"
     return found
 
 
@@ -62,7 +67,7 @@ def served(lab: Lab, patience: float = 180) -> bool:
     kubectl(lab, "control", *words, json.dumps([change]))
 
     def there() -> bool:
-        found = get(lab, "pod", f"{CANARY['name']}-etcd-0", CANARY["namespace"], "k8s-1")
+        found = get(lab, "pods", f"{CANARY['name']}-etcd-0", CANARY["namespace"], "k8s-1")
         return bool(found["metadata"].get("annotations", {}).get("lab.invalid/change") == value)
 
     until(there, patience)
@@ -86,20 +91,20 @@ def reads(lab: Lab, context: str, pod: str, namespace: str) -> bool:
 
 def phase(lab: Lab, database: dict[str, str]) -> str:
     """What KubeBlocks says of a database."""
-    status = get(lab, "clusters.apps.kubeblocks.io", database["name"], database["namespace"]).get("status", {})
+    status = get(lab, "apps.kubeblocks.io/v1/clusters", database["name"], database["namespace"]).get("status", {})
     return str(status.get("phase", ""))
 
 
 def ready(lab: Lab, database: dict[str, str]) -> int:
     """How many members KubeBlocks counts as ready."""
     name = f"{database['name']}-etcd"
-    status = get(lab, "instancesets.workloads.kubeblocks.io", name, database["namespace"]).get("status", {})
+    status = get(lab, "workloads.kubeblocks.io/v1/instancesets", name, database["namespace"]).get("status", {})
     return int(status.get("readyReplicas", 0))
 
 
 def disabled(lab: Lab) -> dict[str, list[str]]:
     """Deployment → the arguments that disable contexts."""
-    listed = json.loads(kubectl(lab, "control", "get", "deployments", "-n", OPERATOR, "-o", "json"))["items"]
+    listed = Api(lab.node("control")).get(f"/apis/apps/v1/namespaces/{OPERATOR}/deployments")["items"]
     return {body["metadata"]["name"]: disabled_in(body) for body in listed}
 
 
@@ -114,7 +119,7 @@ def args_of(deployment: dict[str, Any]) -> list[str]:
 
 
 def marks(lab: Lab) -> dict[str, Any]:
-    found: dict[str, Any] = json.loads(get(lab, "configmap", MARKS, OPERATOR)["data"]["marks"])
+    found: dict[str, Any] = json.loads(get(lab, "configmaps", MARKS, OPERATOR)["data"]["marks"])
     return found
 
 

@@ -41,7 +41,7 @@ def backends(lab: Lab, context: str) -> set[str]:
 
 def listed(lab: Lab, context: str) -> set[str]:
     """Whom a cluster's two lists of peers have."""
-    found = [set(get(lab, "secret", name, SYSTEM, context).get("data") or {}) for name in LISTS]
+    found = [set(get(lab, "secrets", name, SYSTEM, context).get("data") or {}) for name in LISTS]
     assert found[0] == found[1]
     return found[0]
 
