@@ -20,9 +20,9 @@ from lab.cluster.processes import Process
 from lab.settings import LabError, write_atomically
 
 _SUPERVISORD = Path(sys.executable).with_name("supervisord")
-# How late a timer may be, in ns, so that several end together. The programs of a node wake up hundreds of times a second
-# for next to nothing, which is dear on a virtual machine: with 20 ms for the usual 50 µs, four idle API servers took
-# 1.6 s of processor time in 30 s for 3.0, and 64 requests to them 0.5 s for 1.0.
+# How late a timer may be, in ns, so that several end together. A node's programs wake up hundreds of times a second for
+# next to nothing, which is dear on a virtual machine: with 20 ms for the usual 50 µs, four idle API servers took 1.6 s
+# of processor time in 30 s for 3.0, and 64 requests to them 0.5 s for 1.0.
 _TIMER_SLACK = 20_000_000
 
 
