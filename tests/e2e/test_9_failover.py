@@ -265,7 +265,7 @@ def test_a_real_drill_wants_consent_and_loses_no_write(lab: Lab) -> None:
 def test_a_real_drill_that_is_killed_is_undone(lab: Lab) -> None:
     before, variables = signs(), BALANCED | SHORT | real_drill(lab, failover_drill_seconds=75)
     with started(lab, "drill", variables) as process:
-        until(lambda: told(lab, DEAD), 150)
+        until(lambda: told(lab, DEAD))
         kill_tree(process.pid)
     until(lambda: told(lab) and marks(lab) == {}, 300)
     assert faults.in_force(lab) == []
@@ -300,7 +300,7 @@ class TestTrouble:
 
     def test_a_run_that_was_killed_is_finished_by_the_next(self, lab: Lab) -> None:
         with started(lab, "failover", BALANCED | SHORT | BY_PATCH) as process:
-            until(lambda: told(lab, DEAD), 90)
+            until(lambda: told(lab, DEAD))
             kill_tree(process.pid)
         assert marks(lab)[DEAD]["state"] == "marking"
         played = run(lab, "failover", **BY_PATCH)
