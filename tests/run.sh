@@ -40,9 +40,9 @@ e2e-balanced() { pytest -q tests/e2e/test_[689]_*.py; }
 killed() { pytest -q -s tests/soak/test_killed.py; }
 soak() { pytest -q -s tests/soak/test_soak.py; }
 
-# Of the stages joined by "+", one more runs at once than there are processors, four at most, in their order, the long ones
-# first: a lab with its tests keeps two thirds of one busy. What each said is shown when it has ended, its time first; once
-# one failed, no other begins.
+# Of the stages joined by "+", one more runs at once than there are processors, four at most, in their order, the long
+# ones first: a lab with its tests keeps two thirds of one busy. What each said is shown when it has ended, its time
+# first; once one failed, no other begins.
 together() {
   local logs waiting running=0 failed=0 ended stage at_once
   local -A name=() began=()
