@@ -23,12 +23,13 @@ from fault_matrix.kinds import STAYS
 from lab import faults, lifecycle
 from lab.build.images import archives
 from lab.build.oci import REGISTRY
+from lab.build.unpacked import images
 from lab.cluster import machine
 from lab.cluster.api import Api
 from lab.cluster.processes import containerd_socket
 from lab.settings import Lab, LabError, load
 from lab.system import run
-from support import changed_inventory, command, environment, kubectl, module, places
+from support import answer, changed_inventory, command, environment, kubectl, module, places
 
 LAB = Lab(os.environ.get("FAULTS_LAB", "tfau"), range=int(os.environ.get("FAULTS_RANGE", "5")), data_planes=4)
 MEMBERS = 5
@@ -91,11 +92,11 @@ def _told(code: int, output: str) -> Told:
     printed = json.JSONDecoder().raw_decode(output[begin.start() :])[0]
     told = Told(code, changed=sum(host["changed"] for host in printed["stats"].values()))
     for task in (task for each in printed["plays"] for task in each["tasks"]):
-        for answer in task["hosts"].values():
+        for ended in task["hosts"].values():
             if task["task"]["name"].endswith(_TASK):
-                told.result, told.ended = answer, task["task"]["duration"]["end"]
-            if answer.get("failed"):
-                told.said += f"{answer.get('msg', '')}\n"
+                told.result, told.ended = ended, task["task"]["duration"]["end"]
+            if ended.get("failed"):
+                told.said += f"{ended.get('msg', '')}\n"
     return told
 
 
@@ -182,7 +183,7 @@ def what_is_wrong() -> list[str]:
 def of_members() -> str:
     """What stands between the members and one etcd."""
     options = {"contexts": places(LAB), **ETCD, "replicas": MEMBERS}
-    found = module(LAB, "etcd_members_info", options, body="action")
+    found = answer("etcd_members_info", options)
     return "" if found.get("healthy") else str(found.get("msg") or found.get("problems"))
 
 
@@ -275,7 +276,7 @@ def heal(context: str | None = None) -> None:
 def tools_image(*, there: bool) -> None:
     """Take the tools image out of the control plane's containerd, or put it back."""
     control = LAB.node("control")
-    words = ["ctr", "--address", str(containerd_socket(control)), "--namespace", "k8s.io", "images"]
+    words = images(containerd_socket(control))
     if not there:
         run([*words, "rm", "--sync", TOOLS], what="remove the tools image")
         return

@@ -55,10 +55,15 @@ def _unpack(network: str, folder: Path) -> None:
     (folder / MARKS).mkdir()
     with tempfile.TemporaryDirectory() as state, _containerd(folder / STORE, Path(state)) as socket:
         for archive in archives(network):
-            words = ["ctr", "--address", str(socket), "--namespace", "k8s.io", "images", "import", str(archive)]
+            words = [*images(socket), "import", str(archive)]
             run(words, what=f"unpack image {archive.parent.name}")
             (folder / MARKS / archive.parent.name).touch()
     shutil.rmtree(folder / STORE / "io.containerd.grpc.v1.introspection")  # an ID, which each is to make for itself
+
+
+def images(socket: Path) -> list[str]:
+    """The command about the images that a containerd has for a kubelet, but for its verb."""
+    return ["ctr", "--address", str(socket), "--namespace", "k8s.io", "images"]
 
 
 @contextmanager

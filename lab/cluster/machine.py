@@ -184,7 +184,6 @@ def import_images(node: Node) -> None:
         mark = marks / archive.parent.name
         if mark.exists():
             continue
-        command = ["ctr", "--address", str(containerd_socket(node)), "--namespace", "k8s.io"]
-        command += ["images", "import", "--no-unpack", str(archive)]
+        command = [*unpacked.images(containerd_socket(node)), "import", "--no-unpack", str(archive)]
         run(command, what=f"import image {archive.parent.name} on {node.name}")
         mark.touch()
