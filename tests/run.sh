@@ -40,13 +40,13 @@ e2e-balanced() { pytest -q tests/e2e/test_[689]_*.py; }
 killed() { pytest -q -s tests/soak/test_killed.py; }
 soak() { pytest -q -s tests/soak/test_soak.py; }
 
-# Of the stages joined by "+", one more runs at once than there are processors, four at most, in their order, the long
-# ones first: a lab with its tests keeps two thirds of one busy. What each said is shown when it has ended, its time
-# first; once one failed, no other begins.
+# Of the stages joined by "+", two run at once for each processor, four at most, in their order, the long ones first: a
+# lab with its tests keeps less than half of one busy, as most of its time goes by in waiting. What each said is shown
+# when it has ended, its time first; once one failed, no other begins.
 together() {
   local logs waiting running=0 failed=0 ended stage at_once
   local -A name=() began=()
-  at_once=$(($(nproc) < 3 ? $(nproc) + 1 : 4))
+  at_once=$(($(nproc) < 2 ? 2 : 4))
   logs=$(mktemp --directory)
   IFS=+ read -ra waiting <<<"$1"
   while [ "$running" -gt 0 ] || { [ ${#waiting[@]} -gt 0 ] && [ "$failed" = 0 ]; }; do
