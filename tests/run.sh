@@ -68,7 +68,7 @@ together() {
 
 stages=("$@")
 [ ${#stages[@]} -gt 0 ] ||
-  stages=(lint+unit+sanity+lab-tests e2e-balanced+mesh+module-tests+e2e-shared+molecule+e2e-killed+e2e-own)
+  stages=(lint+sanity+lab-tests unit+e2e-balanced+mesh+module-tests+e2e-shared+molecule+e2e-killed+e2e-own)
 for stage in "${stages[@]}"; do
   if [[ $stage == *+* ]]; then
     together "$stage"
