@@ -183,6 +183,7 @@ class TestMarked:
         assert told(lab, DEAD)
 
 
+@pytest.mark.longer
 def test_without_a_stand_in_the_status_lies(lab: Lab) -> None:
     """A mark by hand: the database with load balancers goes on saying Running, the other one tells the truth."""
     with failing(lab, PARTITION):
@@ -262,6 +263,7 @@ def test_a_real_drill_wants_consent_and_loses_no_write(lab: Lab) -> None:
     until(lambda: truth(lab, 0), 120)
 
 
+@pytest.mark.longer
 def test_a_real_drill_that_is_killed_is_undone(lab: Lab) -> None:
     before, variables = signs(), BALANCED | SHORT | real_drill(lab, failover_drill_seconds=75)
     with started(lab, "drill", variables) as process:
