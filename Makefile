@@ -1,6 +1,6 @@
 #: make demo    etcd over three clusters before your eyes; make down takes the clusters away
 #: make test    everything that CI runs; its parts: lint unit sanity build lab-tests mesh module-tests molecule e2e
-#: make longer  what CI has no time for: each takes minutes (make mesh and make e2e have them too)
+#: make longer  the days of failover that CI has no time for; make e2e has them too
 #: make cold    make test in a fresh clone with empty caches
 #: make killed  a fresh lab for each place where site is killed;   make soak  ten labs, thirty databases
 #: make bench bench-preflight bench-endpoints bench-lab bench-failover bench-mesh bench-mesh-dead    figures, on an idle machine

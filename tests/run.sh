@@ -32,9 +32,8 @@ molecule() { bash tests/molecule.sh; }
 e2e() { pytest -q tests/e2e; }
 # Real Cilium: built for this alone, and its lab is one without a network.
 mesh() { lab build --network cilium && pytest -q tests/e2e/test_mesh*.py; }
-longer() { lab build --network cilium && pytest -q -m longer tests/e2e; }
-# e2e in parts, each with a lab of its own, and without the longer ones.
-e2e-mesh() { lab build --network cilium && pytest -q -m 'not longer' tests/e2e/test_mesh*.py; }
+longer() { pytest -q -m longer tests/e2e; }
+# The rest of e2e in parts, each with a lab of its own, and without what takes longer than CI has time for.
 e2e-shared() { pytest -q tests/e2e/test_[1-47]_*.py; }
 e2e-killed() { pytest -q tests/e2e/test_0_*.py; }
 e2e-own() { pytest -q tests/e2e/test_5_*.py; }
@@ -70,7 +69,7 @@ together() {
 
 stages=("$@")
 [ ${#stages[@]} -gt 0 ] ||
-  stages=(lint+sanity+lab-tests unit+e2e-balanced+e2e-mesh+module-tests+e2e-shared+molecule+e2e-killed+e2e-own)
+  stages=(lint+sanity+lab-tests unit+e2e-balanced+mesh+module-tests+e2e-shared+molecule+e2e-killed+e2e-own)
 for stage in "${stages[@]}"; do
   if [[ $stage == *+* ]]; then
     together "$stage"

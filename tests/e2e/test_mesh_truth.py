@@ -98,7 +98,6 @@ def give(lab: Lab, context: str, secret: str, data: dict[str, str]) -> None:
     kubectl(lab, context, "patch", "secret", "-n", SYSTEM, secret, "--type=merge", "-p", patch)
 
 
-@pytest.mark.longer
 class TestThreeBroken:
     """Three clusters at the same time, each in a way of its own: to be whole again takes Cilium minutes."""
 
@@ -133,7 +132,6 @@ class TestThreeBroken:
         until(lambda: unprobed_though_ready(lab, OTHER, "control"), 120)
 
 
-@pytest.mark.longer
 def test_a_dead_peer_a_link_that_is_cut_and_a_port_that_is_closed(lab: Lab) -> None:
     """All at once, each of another pair, as Cilium takes two minutes to lose a peer."""
     other = lab.node(OTHER).address
