@@ -32,8 +32,8 @@ molecule() { bash tests/molecule.sh; }
 e2e() { pytest -q tests/e2e; }
 # Real Cilium: built for this alone, and its lab is one without a network.
 mesh() { lab build --network cilium && pytest -q tests/e2e/test_mesh*.py; }
+# The rest of e2e in parts, each with a lab of its own, and what takes longer than CI has time for apart.
 longer() { pytest -q -m longer tests/e2e; }
-# The rest of e2e in parts, each with a lab of its own, and without what takes longer than CI has time for.
 e2e-shared() { pytest -q tests/e2e/test_[1-47]_*.py; }
 e2e-killed() { pytest -q tests/e2e/test_0_*.py; }
 e2e-own() { pytest -q tests/e2e/test_5_*.py; }
