@@ -157,7 +157,9 @@ def test_in_the_background_until_a_file_appears(healthy: LocalEtcd, tmp_path: Pa
         {"ansible.builtin.copy": {"content": "{{ told | to_json }}", "dest": str(tmp_path / "told"), "mode": "0600"}},
     ]
     (tmp_path / "play.yml").write_text(json.dumps([{"hosts": "localhost", "gather_facts": False, "tasks": tasks}]))
-    words = ["-i", "localhost,", "-c", "local", "-e", f"ansible_python_interpreter={sys.executable}"]
+    # The module's answer is Ansible's to keep: not in a HOME that may be another than the account's.
+    given = {"ansible_python_interpreter": sys.executable, "ansible_async_dir": str(tmp_path / "jobs")}
+    words = ["-i", "localhost,", "-c", "local", "-e", json.dumps(given)]
     try:
         done = subprocess.run(
             [str(BIN / "ansible-playbook"), *words, str(tmp_path / "play.yml")],
