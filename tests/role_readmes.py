@@ -13,7 +13,7 @@ import yaml
 ROOT = Path(__file__).parent.parent
 BEGIN, END = "<!-- variables: made by tests/role_readmes.py -->", "<!-- end of variables -->"
 _MARKUP = re.compile(r"\b[CVEO]\(([^()]*)\)")
-_COMPUTED = re.compile(r"^{{.*\bdefault\(([^()]*)\)\)* }}$")
+_COMPUTED = re.compile(r"^{{(?:(?!}}).)*\bdefault\(([^()]*)\)\)* }}$")
 _LONG = 60
 
 
