@@ -169,7 +169,7 @@ options:
     type: str
     default: ""
   round_trip_image:
-    description: Image of the data planes' Pods. It has to have C(bash), 5 or newer, and C(timeout).
+    description: Image of the data planes' Pods. It has to have C(bash), 5 or newer.
     type: str
     default: ""
   request_timeout:
