@@ -8,6 +8,7 @@ import subprocess
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from pathlib import Path
 from typing import Any
 
 from balanced import BALANCED, PLANES, until
@@ -26,9 +27,13 @@ SHORT = {"failover_window": 6, "failover_samples": 4}
 MARKS, OPERATOR = "kubeblocks-multicluster-marks", "kb-system"
 
 
-def run(lab: Lab, playbook: str, *words: str, inventory: Any = None, **variables: Any) -> Played:
+def run(
+    lab: Lab, playbook: str, *words: str, inventory: Any = None, home: Path | None = None, **variables: Any
+) -> Played:
+    """``home``: HOME of the run, where it is to be another than the tests'."""
     given = json.dumps(BALANCED | SHORT | variables)
-    return play(lab, f"playbooks/{playbook}.yml", "-e", given, *words, inventory=inventory)
+    extra: dict[str, Any] = {"HOME": str(home)} if home else {}
+    return play(lab, f"playbooks/{playbook}.yml", "-e", given, *words, inventory=inventory, **extra)
 
 
 def get(lab: Lab, kind: str, name: str, namespace: str, context: str = "control") -> dict[str, Any]:

@@ -39,7 +39,7 @@ from kill import kill_tree
 from lab import faults
 from lab.cluster import machine
 from lab.settings import Lab
-from support import BIN, Audit, Played, command, environment, kubectl, play
+from support import BIN, Audit, Played, command, environment, kubectl
 
 DEAD, LATER = "k8s-2", "k8s-3"
 PARTITION = faults.Fault(DEAD, "partition")
@@ -257,8 +257,7 @@ def test_a_real_drill_wants_consent_and_loses_no_write(lab: Lab, tmp_path: Path)
     before = signs()
     refused = run(lab, "drill", **real_drill(lab, drill_consent="yes"))
     assert refused.code != 0 and "set failover_drill_consent to the names" in refused.output and told(lab)
-    given = json.dumps(BALANCED | SHORT | real_drill(lab))
-    played = play(lab, "playbooks/drill.yml", "-e", given, HOME=str(tmp_path))
+    played = run(lab, "drill", home=tmp_path, **real_drill(lab))
     assert played.code == 0, played.output
     assert "none lost" in played.output
     assert told(lab) and marks(lab) == {} and stand_ins(lab) == "" and signs() == before
