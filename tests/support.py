@@ -16,6 +16,7 @@ from typing import Any
 
 import yaml
 
+from lab.build.store import Say
 from lab.build.tools import tools
 from lab.cluster.processes import audit_log
 from lab.settings import Lab
@@ -98,9 +99,10 @@ def module(lab: Lab, name: str, arguments: dict[str, Any], *, body: str, check: 
     return result
 
 
-def answer(name: str, options: dict[str, Any], *, check: bool = False) -> dict[str, Any]:
+def answer(name: str, options: dict[str, Any], *, check: bool = False, say: Say = print) -> dict[str, Any]:
     """What a module that only looks returns, asked in this process: starting Ansible takes longer than most looks.
 
+    ``say`` hears what the module says meanwhile.
     That both of its bodies say the same through Ansible is shown in tests/integration/test_bodies.py.
     """
     # Only where the collection is on the path; the lab's own tests do without.
@@ -111,7 +113,8 @@ def answer(name: str, options: dict[str, Any], *, check: bool = False) -> dict[s
     body = import_module(f"ansible_collections.kubeblocks.multicluster.plugins.action.{name}").ActionModule
     given = ArgumentSpecValidator(body.SPEC).validate(options)
     assert given.error_messages == []
-    found: dict[str, Any] = json.loads(json.dumps(outcome(body.RUN, Call(given.validated_parameters, check, True))))
+    call = Call(given.validated_parameters, check, True, say)
+    found: dict[str, Any] = json.loads(json.dumps(outcome(body.RUN, call)))
     return found
 
 

@@ -52,7 +52,7 @@ options:
     elements: str
     default: []
   window:
-    description: Seconds for which the samples have to agree. If they change on the way, up to twice as long is looked.
+    description: Seconds for which the samples have to agree. If they change on the way, up to twice as many are taken.
     type: float
     default: 60.0
   samples:

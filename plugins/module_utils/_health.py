@@ -4,7 +4,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import asdict, dataclass, replace
 from typing import Any
@@ -119,7 +119,7 @@ def _look(
     params, samples, shown = call.params, list[dict[str, Any]](), dict[str, str]()
     known = scene.known_at_first()
     # Not before: a first sample that came late would make every window too short, and the look one sample longer.
-    began, pause = time.monotonic(), params["window"] / max(1, params["samples"] - 1)
+    began, pause = time.monotonic(), _pause(params)
     while True:
         at = round(time.monotonic() - began, 1)
         samples.append(scene.sample(at, samples[-1]["known"] if samples else known, ask_inside))
@@ -129,16 +129,23 @@ def _look(
             words = ", ".join(f"{context} {found}" for context, found in picture.items())
             call.say(f"health: {words}, {samples[-1]['at']:.0f} s")
             shown = picture
-        if len(samples) >= params["samples"] and is_over(verdicts.values(), samples[-1]["at"], params["window"]):
+        if is_over(verdicts.values(), len(samples), samples[-1]["at"], params["window"], params["samples"]):
             return samples, verdicts
         time.sleep(max(0.0, began + pause * len(samples) - time.monotonic()))
 
 
-def is_over(verdicts: Iterable[rules.Verdict], at: float, window: float) -> bool:
-    """Whether looking has been enough after ``at`` seconds: a picture that changed on the way, as right after a death,
-    is looked at until it has lasted for the whole window too, but no more than twice as long in all."""
-    lasting = all(found.lasting >= window for found in verdicts)
-    return at >= window and (lasting or at >= 2 * window)
+def _pause(params: Mapping[str, Any]) -> float:
+    """Seconds from the beginning of one sample to that of the next, if it takes no longer."""
+    return float(params["window"]) / max(1, params["samples"] - 1)
+
+
+def is_over(verdicts: Collection[rules.Verdict], taken: int, at: float, window: float, least: int) -> bool:
+    """Whether looking has been enough after ``taken`` samples and ``at`` seconds: a picture that changed on the way, as
+    right after a death, is looked at until it has lasted for a whole look too, but for no more than two looks in all.
+    """
+    lasting = all(found.lasting >= window and found.samples >= least for found in verdicts)
+    looks = 1 if lasting else 2
+    return at >= looks * window and taken >= looks * least
 
 
 @contextmanager
@@ -152,7 +159,7 @@ def _inside_control_plane(call: Call, places: Mapping[str, Any]) -> Iterator[tup
     if call.check_mode or params["in_cluster"] != "always":
         yield None, "check mode makes no Pod" if call.check_mode else "none was wanted"
         return
-    seconds = 2 * params["window"] + _PATIENCE + params["samples"] * SECONDS
+    seconds = 2 * params["samples"] * (_pause(params) + SECONDS) + _PATIENCE
     probe = Probe(
         params["operator_namespace"], params["probe_image"], ["sleep", f"{seconds:.0f}"], {}, params["pull_secrets"]
     )

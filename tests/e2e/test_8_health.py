@@ -11,6 +11,7 @@ import pytest
 from balanced import PLANES, look, until, zombies
 from lab import faults
 from lab.build.oci import REGISTRY
+from lab.build.store import Say
 from lab.settings import Lab
 from support import Audit, Played, answer, places
 
@@ -46,11 +47,14 @@ def failing(lab: Lab, *broken: faults.Fault) -> Iterator[None]:
         until(lambda: look(lab)["problems"] == [], 180)
 
 
-def health(lab: Lab, *, check: bool = False, **changed: Any) -> dict[str, Any]:
-    """What the module says, and that it left nothing behind but, for a while, a Pod in the control plane."""
+def health(lab: Lab, *, check: bool = False, say: Say = print, **changed: Any) -> dict[str, Any]:
+    """What the module says, and that it left nothing behind but, for a while, a Pod in the control plane.
+
+    ``say`` hears of each change of the picture while it looks.
+    """
     audit = Audit(lab)
     options = {"contexts": places(lab), **SHORT, "probe_image": f"{REGISTRY}/apecloud/kubeblocks-tools:1.0.2"}
-    found = answer("context_health_info", options | changed, check=check)
+    found = answer("context_health_info", options | changed, check=check, say=say)
     written = [line for lines in audit.writes().values() for line in lines]
     assert [line for line in written if check or "/namespaces/kb-system/jobs" not in line] == []
     return found
@@ -109,6 +113,19 @@ def test_check_mode_asks_through_pods_that_exist_and_says_the_same(lab: Lab) -> 
         found = told(lab, OTHERS | {VICTIM: "DEAD"}, check=True)
         assert found["not_asked"] == ["control plane: no Pod was asked: check mode makes no Pod"]
         assert "control" not in found["samples"][-1]["views"]
+
+
+def test_a_death_in_the_middle_of_a_look_is_seen_by_it(lab: Lab) -> None:
+    """Each sample takes longer from then on, and as many of them are needed as of any other picture."""
+
+    def dies(_words: str) -> None:
+        faults.fail(lab, faults.Fault(VICTIM, "partition"), print)
+
+    with failing(lab):
+        found = health(lab, check=True, say=dies)  # what is said first is said of the first sample
+    assert found["samples"][0]["views"]["host"][VICTIM]["api"]
+    # It is looked on for as long as twice, should the picture change once more.
+    assert verdicts(found)[VICTIM] == "DEAD" or len(found["samples"]) >= 2 * SHORT["samples"], found["verdicts"]
 
 
 def test_an_observer_who_is_cut_off_judges_nobody(lab: Lab) -> None:

@@ -132,7 +132,7 @@ class TestMarked:
         audit = Audit(lab)
         checked = run(lab, "failover", "--check")
         assert checked.code == 0, checked.output
-        assert "etcd/etcd with k8s-2 marked: 2 healthy voters are left of 3" in checked.output
+        assert "etcd/etcd with k8s-2 marked: 2 healthy voters are left of 3" in checked.output, checked.output
         assert audit.writes() == {node.name: [] for node in lab.nodes}
         assert told(lab)
 
