@@ -136,7 +136,9 @@ def _look(
 
 def _pause(params: Mapping[str, Any]) -> float:
     """Seconds from the beginning of one sample to that of the next, if it takes no longer."""
-    return float(params["window"]) / max(1, params["samples"] - 1)
+    window: float = params["window"]
+    gaps: int = max(1, params["samples"] - 1)
+    return window / gaps
 
 
 def is_over(verdicts: Collection[rules.Verdict], taken: int, at: float, window: float, least: int) -> bool:
