@@ -40,6 +40,8 @@ def until(happens: Callable[[], bool], what: str) -> float:
 class LocalEtcd:
     """Members of one etcd, and other programs beside them."""
 
+    limit = 2.0  # seconds for an answer to etcdctl
+
     def __init__(self, folder: Path, members: int, scheme: str = "http", *options: str) -> None:
         self.folder, self.scheme, self.options = folder, scheme, options
         ports = free_ports(2 * members)
@@ -65,7 +67,7 @@ class LocalEtcd:
         self.leader()
 
     def ctl(self, port: int, *words: str) -> subprocess.CompletedProcess[str]:
-        return run(*self.command(port), "--command-timeout=2s", *words)
+        return run(*self.command(port), f"--command-timeout={self.limit}s", *words)
 
     def command(self, port: int) -> list[str]:
         secure = ["--insecure-transport=false", "--insecure-skip-tls-verify"] if self.scheme == "https" else []
@@ -96,3 +98,12 @@ class LocalEtcd:
             process.kill()  # a stopped process ends from this too
         for process in self.processes.values():
             process.wait(10)
+
+
+class SteadyEtcd(LocalEtcd):
+    """Nobody does anything to it: what comes late does so as the machine is busy, and elects no other leader."""
+
+    limit = 20.0
+
+    def __init__(self, folder: Path, members: int) -> None:
+        super().__init__(folder, members, "http", "--heartbeat-interval=500", "--election-timeout=5000")

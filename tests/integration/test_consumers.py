@@ -121,10 +121,22 @@ class Etcd(LocalEtcd):
 
     def watch(self, name: str, prefix: str) -> Callable[[], list[str]]:
         """The keys that a watch through HAProxy has seen. It sends no keepalive packets, so that only HAProxy can end a
-        connection to a member that has fallen silent."""
-        self.start(name, *self.command(self.port), "--keepalive-time=1h", "watch", "--prefix", prefix, "--rev=1")
+        connection to a member that has fallen silent.
+
+        etcd's client ends a watch that comes to a member in the middle of an election: whoever watches begins again.
+        """
+        command = [*self.command(self.port), "--keepalive-time=1h", "watch", "--prefix", prefix, "--rev=1"]
         log = self.folder / f"{name}.log"
-        return lambda: [line for line in log.read_text().splitlines() if line.startswith(prefix)]
+        self.start(name, *command)
+
+        def seen() -> list[str]:
+            ended, lines = self.processes[name].poll(), log.read_text().splitlines()
+            if ended is not None:
+                assert "watch was canceled (etcdserver: no leader)" in lines[-2:], f"{name}: {ended}: {lines[-2:]}"
+                self.start(name, *command)
+            return [line for line in lines if line.startswith(prefix)]
+
+        return seen
 
 
 @pytest.fixture
