@@ -141,12 +141,16 @@ def _pause(params: Mapping[str, Any]) -> float:
     return window / gaps
 
 
+def has_lasted(found: rules.Verdict, window: float, least: int) -> bool:
+    """Whether what was seen last has been seen for a whole look."""
+    return found.lasting >= window and found.samples >= least
+
+
 def is_over(verdicts: Collection[rules.Verdict], taken: int, at: float, window: float, least: int) -> bool:
     """Whether looking has been enough after ``taken`` samples and ``at`` seconds: a picture that changed on the way, as
     right after a death, is looked at until it has lasted for a whole look too, but for no more than two looks in all.
     """
-    lasting = all(found.lasting >= window and found.samples >= least for found in verdicts)
-    looks = 1 if lasting else 2
+    looks = 1 if all(has_lasted(found, window, least) for found in verdicts) else 2
     return at >= looks * window and taken >= looks * least
 
 

@@ -13,7 +13,7 @@ from ansible_collections.kubeblocks.multicluster.plugins.module_utils._access im
 from ansible_collections.kubeblocks.multicluster.plugins.module_utils._credentials import token_key
 from ansible_collections.kubeblocks.multicluster.plugins.module_utils._engine import Way
 from ansible_collections.kubeblocks.multicluster.plugins.module_utils._evidence import denied
-from ansible_collections.kubeblocks.multicluster.plugins.module_utils._health import table
+from ansible_collections.kubeblocks.multicluster.plugins.module_utils._health import has_lasted, table
 from ansible_collections.kubeblocks.multicluster.plugins.module_utils._kube.client import Client
 from ansible_collections.kubeblocks.multicluster.plugins.module_utils._kube.errors import ContextError, Failed
 from ansible_collections.kubeblocks.multicluster.plugins.module_utils._marks import UNMARKING, write_marks
@@ -98,7 +98,7 @@ def _returning(scene: Scene, context: str, lying: Sequence[Leftover], *, complet
     return rules.Returning(
         identity=scene.situation.identity_when_marked(context),
         verdict=verdict.verdict,
-        steady=verdict.lasting >= params["window"] and verdict.samples >= params["samples"],
+        steady=has_lasted(verdict, params["window"], params["samples"]),
         # Check mode makes no Pod to look from; what is not verified then is said.
         seen_from_inside=scene.call.check_mode or (all(inside) and 2 * len(inside) > len(scene.evidence.samples)),
         access=_access_problem(scene, context),
