@@ -53,22 +53,27 @@ class Scene:
 
     def sample(self, at: float, before: Known, ask_inside: AskInside | None) -> dict[str, Any]:
         """``views`` as the rules want them; ``members``: database → member → its view; ``known``: the databases;
-        ``inside``: whether a Pod of the control plane was asked; ``problems``: context → why it did not answer."""
+        ``inside``: whether a Pod of the control plane was asked; ``problems``: context → why there is no answer, or
+        no whole one."""
         control = control_of(self.places)
+        said: dict[str, dict[str, Any]] = {}  # by an API itself, whether or not the Pods behind it are in time
 
         def ask(context: str) -> Any:
             if context not in self.clients:
                 raise Failed("the kubeconfig has no such context, or it cannot be read")
             version_of(self.clients[context])
             if context == control:
-                return self._of_control_plane(ask_inside)
-            return self._of_members(context, before)
+                said[context] = self._of_control_plane()
+                return ask_inside() if ask_inside else {}
+            pods = self._pods_of_members(context, before)
+            said[context] = {}
+            return self._of_members(context, pods)
 
-        answers, problems = ask_all(self.places, ask, SECONDS)
-        heard = answers.get(control, {})
-        known = heard.get("known") or before
-        views: dict[str, Any] = {HOST: {context: {"api": context in answers, "data": None} for context in self.places}}
-        reached = heard.get("reached")
+        answers, late = ask_all(self.places, ask, SECONDS)
+        heard = dict(said)
+        known = heard.get(control, {}).get("known") or before
+        views: dict[str, Any] = {HOST: {context: {"api": context in heard, "data": None} for context in self.places}}
+        reached = answers.get(control)
         if reached:
             views[control] = {context: {"api": seen, "data": None} for context, seen in reached.items()}
         asked = {context: found for context, found in answers.items() if context != control and found}
@@ -84,28 +89,30 @@ class Scene:
             "members": members,
             "known": known,
             "inside": bool(reached),
-            "marked": heard.get("marked", []),
-            "problems": {context: str(getattr(problem, "reason", problem)) for context, problem in problems.items()},
+            "marked": heard.get(control, {}).get("marked", []),
+            "problems": {context: _why(problem, context in heard) for context, problem in late.items()},
         }
 
-    def _of_control_plane(self, ask_inside: AskInside | None) -> dict[str, Any]:
+    def _of_control_plane(self) -> dict[str, Any]:
         client = self.clients[control_of(self.places)]
         marked = marked_in(client, self.params["operator_namespace"], self.params["operator_release"])
-        reached = ask_inside() if ask_inside else {}
-        return {"known": all_databases(client), "marked": marked, "reached": reached}
+        return {"known": all_databases(client), "marked": marked}
 
-    def _of_members(self, context: str, known: Known) -> list[tuple[Database, dict[str, Any]]]:
-        """What the Pod of each member here sees. A member that cannot be asked is not there."""
+    def _pods_of_members(self, context: str, known: Known) -> list[tuple[Database, str]]:
         client = self.clients[context]
-        others = {name: self.places[name].get("server") or each.server for name, each in self.clients.items()}
-        apis = {name: server for name, server in others.items() if name != context}
         here = [database for database in known.etcds if database.members_in(context) or not database.placement]
-        pods = [
+        return [
             (database, pod["metadata"]["name"])
             for database in here
             for pod in _etcd.pods_of(client, database.namespace, database.name, database.component)
             if _etcd.phase_of(pod, ENGINE) == "Running"
         ]
+
+    def _of_members(self, context: str, pods: list[tuple[Database, str]]) -> list[tuple[Database, dict[str, Any]]]:
+        """What each of these Pods sees. A member that cannot be asked is not there."""
+        client = self.clients[context]
+        others = {name: self.places[name].get("server") or each.server for name, each in self.clients.items()}
+        apis = {name: server for name, server in others.items() if name != context}
 
         def ask(pod: tuple[Database, str]) -> dict[str, Any] | None:
             database, name = pod
@@ -120,6 +127,11 @@ class Scene:
         with ThreadPoolExecutor(min(_AT_ONCE, len(pods))) as pool:
             views = list(pool.map(ask, pods))
         return [(database, view) for (database, _pod), view in zip(pods, views, strict=True) if view]
+
+
+def _why(problem: Exception, api_answered: bool) -> str:
+    reason = str(getattr(problem, "reason", problem))
+    return f"its API answers, what is asked through it does not: {reason}" if api_answered else reason
 
 
 def clients_of(places: Mapping[str, Mapping[str, Any]], timeout: float) -> dict[str, Client]:
