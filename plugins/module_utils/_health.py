@@ -119,19 +119,19 @@ def _look(
     params, samples, shown = call.params, list[dict[str, Any]](), dict[str, str]()
     known = scene.known_at_first()
     # Not before: a first sample that came late would make every window too short, and the look one sample longer.
-    began, pause = time.monotonic(), _pause(params)
+    began, pause, at = time.monotonic(), _pause(params), 0.0
     while True:
-        at = round(time.monotonic() - began, 1)
         samples.append(scene.sample(at, samples[-1]["known"] if samples else known, ask_inside))
         verdicts = _verdicts(scene.places, params, samples)
         picture = {context: found.verdict for context, found in verdicts.items()}
         if picture != shown:
             words = ", ".join(f"{context} {found}" for context, found in picture.items())
-            call.say(f"health: {words}, {samples[-1]['at']:.0f} s")
+            call.say(f"health: {words}, {at:.0f} s")
             shown = picture
-        if is_over(verdicts.values(), len(samples), samples[-1]["at"], params["window"], params["samples"]):
+        if is_over(verdicts.values(), len(samples), at, params["window"], params["samples"]):
             return samples, verdicts
         time.sleep(max(0.0, began + pause * len(samples) - time.monotonic()))
+        at = round(time.monotonic() - began, 1)
 
 
 def _pause(params: Mapping[str, Any]) -> float:
