@@ -73,7 +73,7 @@ def read(
 ) -> Situation:
     """Everything at once; ``silent`` contexts are not asked. Raises ContextError where the control plane is silent."""
     namespace, asked = params["operator_namespace"], [context for context in clients if context not in silent]
-    answers, _problems = ask_all(asked, lambda context: uid_of(clients[context]), _SECONDS)
+    answers = _uids(clients, asked)
     secret = client.get(f"/api/v1/namespaces/{namespace}/secrets/{params['secret']}")
     return Situation(
         client.context,
@@ -142,9 +142,16 @@ def _running_operations(client: Client) -> dict[str, list[str]]:
 
 def reachable(clients: Mapping[str, Client], contexts: Sequence[str]) -> dict[str, Client]:
     """The clients of those contexts that answer now."""
+    return {context: clients[context] for context in _uids(clients, contexts)}
+
+
+def _uids(clients: Mapping[str, Client], contexts: Sequence[str]) -> dict[str, str]:
+    """Of those that answer, at the second time at the latest: one late answer would take a stand-in or a proof away."""
 
     def ask(context: str) -> str:
         return uid_of(clients[context])
 
-    answers, _problems = ask_all([context for context in contexts if context in clients], ask, _SECONDS)
-    return {context: clients[context] for context in answers}
+    asked = [context for context in contexts if context in clients]
+    answers, late = ask_all(asked, ask, _SECONDS)
+    again, _silent = ask_all(late, ask, _SECONDS)
+    return answers | again
