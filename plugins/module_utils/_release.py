@@ -109,7 +109,7 @@ def _await_orphans(call: Call, client: Client, releases: list[str]) -> None:
     deadline = time.monotonic() + _ORPHAN_SECONDS
     for release in releases:
         said = False
-        while living := living_helm(client.context, release):
+        while living := living_helm(client, release):
             if time.monotonic() > deadline:
                 raise Failed(
                     f"{client.context}: cannot use Helm release {release}: helm (process {living[0]}) of an earlier "

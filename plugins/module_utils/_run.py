@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from ansible_collections.kubeblocks.multicluster.plugins.module_utils._kube.client import Client
+from ansible_collections.kubeblocks.multicluster.plugins.module_utils._kube.client import Client, cluster_of
 from ansible_collections.kubeblocks.multicluster.plugins.module_utils._kube.errors import Failed
 
 LEASE = "kubeblocks-multicluster"
@@ -170,22 +170,34 @@ def _lease(namespace: str, name: str, now: datetime.datetime, releases: list[str
     }
 
 
-def living_helm(context: str, release: str) -> list[int]:
-    """Processes of helm on this host that still work on a release: a killed playbook does not take them along."""
+def living_helm(client: Client, release: str) -> list[int]:
+    """Processes of helm on this host that still work on a release: a killed playbook does not take them along.
+
+    Another cluster may have a context of the same name in another kubeconfig. It is taken for another one where server
+    and CA differ; what cannot be told counts.
+    """
     found = []
     for folder in Path("/proc").iterdir():
         if not folder.name.isdigit():
             continue
         words = _words(int(folder.name))
-        if words and Path(words[0]).name.startswith("helm") and release in words and _context_of(folder) == context:
+        if words and Path(words[0]).name.startswith("helm") and release in words and _works_on(folder, client):
             found.append(int(folder.name))
     return found
 
 
-def _context_of(folder: Path) -> str:
-    """The kube-context that a helm process was given in its environment, as kubernetes.core does it."""
+def _works_on(folder: Path, client: Client) -> bool:
+    """Whether a helm process was given this cluster in its environment, as kubernetes.core does it."""
     try:
         entries = (folder / "environ").read_bytes().decode(errors="replace").split("\0")
     except OSError:
-        return ""
-    return next((entry.partition("=")[2] for entry in entries if entry.startswith("HELM_KUBECONTEXT=")), "")
+        return False
+    given = dict(entry.partition("=")[::2] for entry in entries)
+    if given.get("HELM_KUBECONTEXT") != client.context:
+        return False
+    kubeconfig = given.get("KUBECONFIG", "")
+    if not Path(kubeconfig).is_file():
+        return True
+    server, authority = cluster_of(kubeconfig, client.context)
+    our_server, our_authority = cluster_of(client.access.kubeconfig, client.context)
+    return server in ("", our_server) or (authority != "" and authority == our_authority)

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import base64
 import datetime
+import json
 import os
 import socket
 import subprocess
@@ -14,6 +16,7 @@ from typing import Any
 
 import pytest
 
+from ansible_collections.kubeblocks.multicluster.plugins.module_utils._kube.client import Access, Client
 from ansible_collections.kubeblocks.multicluster.plugins.module_utils._run import (
     LEASE_SECONDS,
     RELEASES,
@@ -180,20 +183,46 @@ def test_without_a_playbook_every_call_is_a_run_of_its_own() -> None:
 
 def _until_it_has_its_name(pid: int) -> None:
     """For an instant after its start a process has no command line yet."""
-    deadline = time.monotonic() + 5
-    while not Path(f"/proc/{pid}/cmdline").read_bytes() and time.monotonic() < deadline:
+    deadline = time.monotonic() + 60
+    while not Path(f"/proc/{pid}/cmdline").read_bytes():
+        assert time.monotonic() < deadline
         time.sleep(0.01)
 
 
-def test_a_helm_that_still_works_on_a_release_is_found() -> None:
+def reached(folder: Path, context: str, server: str) -> Client:
+    """A client of an API server that nobody asks."""
+    kubeconfig = folder / f"{context} {server.partition('://')[2]}"
+    authority = base64.b64encode(server.encode()).decode()
+    cluster = {"name": "c", "cluster": {"server": server, "certificate-authority-data": authority}}
+    entry = {"name": context, "context": {"cluster": "c", "user": "u"}}
+    users = [{"name": "u", "user": {"token": "t"}}]
+    text = {"apiVersion": "v1", "kind": "Config", "clusters": [cluster], "contexts": [entry], "users": users}
+    kubeconfig.write_text(json.dumps(text))
+    return Client(Access(context, str(kubeconfig)))
+
+
+def known_by_its_ca(folder: Path, client: Client) -> Client:
+    """The same cluster by another address."""
+    text = Path(client.access.kubeconfig).read_text().replace("https://here.invalid", "https://way.invalid")
+    (folder / "other").write_text(text)
+    return Client(Access(client.context, str(folder / "other")))
+
+
+@pytest.mark.parametrize("readable", [True, False])
+def test_a_helm_that_still_works_on_a_release_is_found(tmp_path: Path, readable: bool) -> None:
+    """One whose kubeconfig is gone counts for every cluster of that context's name."""
+    here, elsewhere = reached(tmp_path, "control", "https://here.invalid"), "https://elsewhere.invalid"
     command = ["helm", "-c", SLEEP, "upgrade", "kubeblocks"]
-    environment = {**os.environ, "HELM_KUBECONTEXT": "unit-tests-only"}
+    given = here.access.kubeconfig if readable else str(tmp_path / "gone")
+    environment = {**os.environ, "HELM_KUBECONTEXT": "control", "KUBECONFIG": given}
     with subprocess.Popen(command, executable=sys.executable, env=environment) as helm:
         try:
             _until_it_has_its_name(helm.pid)
-            assert living_helm("unit-tests-only", "kubeblocks") == [helm.pid]
-            assert living_helm("unit-tests-only", "kb-addon-etcd") == []
-            assert living_helm("unit-tests", "kubeblocks") == []
+            assert helm.pid in living_helm(here, "kubeblocks")
+            assert helm.pid not in living_helm(here, "kb-addon-etcd")
+            assert helm.pid not in living_helm(reached(tmp_path, "k8s-1", "https://here.invalid"), "kubeblocks")
+            assert (helm.pid in living_helm(reached(tmp_path, "control", elsewhere), "kubeblocks")) is not readable
+            assert helm.pid in living_helm(known_by_its_ca(tmp_path, here), "kubeblocks")
         finally:
             helm.kill()
-    assert living_helm("unit-tests-only", "kubeblocks") == []
+    assert helm.pid not in living_helm(here, "kubeblocks")

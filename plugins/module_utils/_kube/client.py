@@ -344,6 +344,20 @@ def contexts_of(kubeconfig: str) -> list[str]:
         return []
 
 
+def cluster_of(kubeconfig: str, context: str) -> tuple[str, str]:
+    """Server and CA of a context as a kubeconfig has them, empty where it does not say. Nothing that it names is run
+    or opened, so it may be somebody else's."""
+    try:
+        merged = _merged(kubeconfig)
+        names = {entry["name"]: entry["context"]["cluster"] for entry in merged.safe_get("contexts") or []}
+        clusters = {entry["name"]: entry["cluster"] for entry in merged.safe_get("clusters") or []}
+        found = clusters[names[context]]
+        authority = found.safe_get("certificate-authority-data") or found.safe_get("certificate-authority") or ""
+        return str(found.safe_get("server") or "").rstrip("/"), str(authority)
+    except (*_UNREADABLE, KeyError):
+        return "", ""
+
+
 def describe(path: str) -> str:
     """A path as a person reads it: ``Secret kb-system/kb`` would need the kind, the path has the resource."""
     parts = path.strip("/").split("/")
