@@ -32,7 +32,7 @@ def gather(lab: Lab) -> dict[str, Any]:
 def _of_node(lab: Lab, node: Node) -> dict[str, Any]:
     frozen = cgroups.frozen(node.cgroup)
     silent = faults.silences_api(lab, node)
-    api = Api(node, timeout=2.0)
+    api = Api(node, timeout=5.0)
     answers = not silent and api.ready()
     return {
         "server": node.server,

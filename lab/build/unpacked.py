@@ -18,7 +18,7 @@ from lab.system import run
 
 # In the folder of a node's data, as here: what its containerd keeps, and a mark for each image that it was given.
 STORE, MARKS = "containerd", "images"
-_PATIENCE = 30.0
+_PATIENCE = 120.0
 
 
 def unpack(network: str, say: Say) -> Path:

@@ -70,7 +70,7 @@ def _freezer(name: str) -> Path:
     return cgroup_hierarchies()["freezer"] / name
 
 
-def _set_frozen(name: str, wanted: str, patience: float = 10.0) -> None:
+def _set_frozen(name: str, wanted: str, patience: float = 60.0) -> None:
     state = _freezer(name) / "freezer.state"
     if not state.exists():
         return
@@ -84,7 +84,7 @@ def _set_frozen(name: str, wanted: str, patience: float = 10.0) -> None:
         time.sleep(0.02)
 
 
-def end(name: str, patience: float = 20.0) -> None:
+def end(name: str, patience: float = 120.0) -> None:
     """Kill every process of the cgroup and remove it. Safe to call when there is nothing."""
     if not folders(name):
         return
@@ -110,7 +110,7 @@ def remove(name: str) -> None:
             folder.parent.parent.rmdir()
 
 
-def _remove_one(path: Path, tries: int = 50) -> None:
+def _remove_one(path: Path, tries: int = 1500) -> None:
     for _ in range(tries):
         try:
             path.rmdir()

@@ -29,10 +29,10 @@ def links() -> set[str]:
 
 
 def create_bridge(lab: Lab) -> None:
-    if lab.bridge in links():
-        return
-    ip("link", "add", lab.bridge, "type", "bridge", "stp_state", "0", "forward_delay", "0")
-    ip("addr", "add", f"{lab.host_address}/24", "dev", lab.bridge)
+    """What is there already stays; killed in between, the next one gives it what it lacks."""
+    if lab.bridge not in links():
+        ip("link", "add", lab.bridge, "type", "bridge", "stp_state", "0", "forward_delay", "0")
+    ip("addr", "replace", f"{lab.host_address}/24", "dev", lab.bridge)
     ip("link", "set", lab.bridge, "up")
 
 
@@ -44,7 +44,7 @@ def create_namespace(namespace: str, cable: str, bridge: str, address: str) -> N
         ip("netns", "add", namespace)
     if cable not in links():
         ip("link", "add", cable, "type", "veth", "peer", "name", UPLINK, "netns", namespace)
-        ip("addr", "replace", f"{address}/24", "dev", UPLINK, namespace=namespace)
+    ip("addr", "replace", f"{address}/24", "dev", UPLINK, namespace=namespace)
     ip("link", "set", cable, "master", bridge, "up")
     ip("link", "set", "lo", "up", namespace=namespace)
     ip("link", "set", UPLINK, "up", namespace=namespace)
