@@ -29,7 +29,7 @@ def _say(_text: str) -> None:
 
 
 def playbook(name: str, **variables: object) -> None:
-    played = play(LAB, f"playbooks/{name}.yml", "-e", json.dumps(variables))
+    played = play(LAB, f"playbooks/{name}.yml", "-e", json.dumps(variables), patient=False)
     if played.code:
         sys.exit(f"bench: {name} failed:\n{played.output}")
 

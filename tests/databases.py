@@ -53,14 +53,19 @@ def with_crds(client: Client) -> Iterator[None]:
     yield
     for body in missing:
         client.delete(path_of(body))
+    deadline = time.monotonic() + 300
+    while any(client.get(path_of(body)) for body in missing):
+        assert time.monotonic() < deadline, "CRDs are still being deleted"
+        time.sleep(0.1)
 
 
-def await_all(client: Client, paths: Iterable[str], seconds: float = 60) -> None:
+def await_all(client: Client, paths: Iterable[str], seconds: float = 300) -> None:
     deadline = time.monotonic() + seconds
     waiting = list(paths)
     while waiting:
         assert time.monotonic() < deadline, f"not served: {waiting}"
         waiting = [path for path in waiting if not _answers(client, path)]
+        time.sleep(0.05)
 
 
 def _answers(client: Client, path: str) -> bool:

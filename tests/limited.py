@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import json
 import sys
+import time
 from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
@@ -19,6 +20,7 @@ from ansible_collections.kubeblocks.multicluster.plugins.module_utils._access im
     data_plane_rights,
 )
 from ansible_collections.kubeblocks.multicluster.plugins.module_utils._charts import render
+from ansible_collections.kubeblocks.multicluster.plugins.module_utils._kube.client import Client
 from lab.build.tools import tools
 from lab.outputs import CHARTS
 from lab.settings import Lab, load
@@ -31,6 +33,17 @@ LAB_CHARTS = [
     {"release": "kb-addon-etcd", "ref": str(CHARTS / "etcd")},
 ]
 _RBAC = "rbac.authorization.k8s.io"
+
+
+def await_authorizer(client: Client, namespace: str, account: str, asked: dict[str, Any], *, allowed: bool) -> None:
+    """Wait until an API server has heard what a ServiceAccount may do. ``asked``: ``resourceAttributes``."""
+    groups = ["system:authenticated", "system:serviceaccounts", f"system:serviceaccounts:{namespace}"]
+    spec = {"user": f"system:serviceaccount:{namespace}:{account}", "groups": groups, **asked}
+    review = {"apiVersion": "authorization.k8s.io/v1", "kind": "SubjectAccessReview", "spec": spec}
+    deadline = time.monotonic() + 300
+    while client.create("/apis/authorization.k8s.io/v1/subjectaccessreviews", review)["status"]["allowed"] != allowed:
+        assert time.monotonic() < deadline, f"{client.context}: {account} may {'not ' if allowed else ''}do {asked}"
+        time.sleep(0.02)
 
 
 def on_control_plane() -> list[Right]:

@@ -26,6 +26,18 @@ TREE = ROOT / ".cache" / "tree"
 BIN = Path(sys.executable).parent
 _ANSI = re.compile(r"\x1b\[[0-9;]*m")
 USER = "lab-admin"
+# For a machine that runs several labs at once: what is late there is neither silent nor gone.
+PATIENT = {
+    "preflight_request_timeout": 30,
+    "preflight_deadline": 120,
+    "endpoints_request_timeout": 10,
+    "endpoints_deadline": 20,
+    "cluster_mesh_wait_timeout": 900,
+    "control_plane_wait_timeout": 550,
+    "endpoints_wait_timeout": 900,
+    "etcd_wait_timeout": 900,
+    "load_balancer_wait_timeout": 900,
+}
 
 
 def environment(**extra: str) -> dict[str, str]:
@@ -56,14 +68,23 @@ class Played:
         return {host: int(count) for host, count in re.findall(r"^(\S+)\s+: ok=.*?changed=(\d+)", self.output, re.M)}
 
 
-def command(lab: Lab, *words: str, inventory: Path | None = None) -> list[str]:
-    return [str(BIN / "ansible-playbook"), "-i", str(inventory or lab.inventory), *words]
+def command(lab: Lab, *words: str, inventory: Path | None = None, patient: bool = True) -> list[str]:
+    """``patient``: not where it is measured how long something takes."""
+    first = ("-e", json.dumps(PATIENT)) if patient else ()  # the last value of a variable counts
+    return [str(BIN / "ansible-playbook"), "-i", str(inventory or lab.inventory), *first, *words]
 
 
-def play(lab: Lab, *words: str, inventory: Path | None = None, timeout: float = 600, **extra: str) -> Played:
+def play(
+    lab: Lab,
+    *words: str,
+    inventory: Path | None = None,
+    patient: bool = True,
+    timeout: float = 3600,
+    **extra: str,
+) -> Played:
     """Run ansible-playbook to its end."""
     done = subprocess.run(
-        command(lab, *words, inventory=inventory),
+        command(lab, *words, inventory=inventory, patient=patient),
         capture_output=True,
         text=True,
         cwd=ROOT,
@@ -86,7 +107,7 @@ def module(lab: Lab, name: str, arguments: dict[str, Any], *, body: str, check: 
         text=True,
         cwd=ROOT,
         env=environment(ANSIBLE_STDOUT_CALLBACK="ansible.builtin.json", ANSIBLE_LOAD_CALLBACK_PLUGINS="1"),
-        timeout=120,
+        timeout=600,
         check=False,
     )
     try:
@@ -129,7 +150,7 @@ def kubectl(lab: Lab, context: str, *words: str, stdin: str | None = None) -> st
         capture_output=True,
         text=True,
         input=stdin,
-        timeout=120,
+        timeout=300,
         check=False,
     )
     assert done.returncode == 0, f"kubectl {' '.join(words)}: {done.stderr}"
@@ -146,13 +167,14 @@ class Audit:
 
     @staticmethod
     def _size(path: Path) -> int:
-        return path.stat().st_size if path.exists() else 0
+        """Bytes of whole lines: another one may be on its way to the disk."""
+        return path.read_bytes().rfind(b"\n") + 1 if path.exists() else 0
 
     def events(self, context: str) -> list[dict[str, Any]]:
         path = audit_log(self.lab.node(context))
         with path.open("rb") as log:
             log.seek(self._start[context])
-            lines = log.read().splitlines()
+            lines = log.read().split(b"\n")[:-1]
         found = [json.loads(line) for line in lines]
         return [event for event in found if event["user"]["username"] == self.user]
 
@@ -232,7 +254,7 @@ def preflight_options(contexts: list[dict[str, Any]], **changed: Any) -> dict[st
         "in_cluster": "never",
         "probe_image": "",
         "round_trip_image": "",
-        "request_timeout": 5.0,
-        "deadline": 30.0,
+        "request_timeout": 30.0,
+        "deadline": 120.0,
         **changed,
     }

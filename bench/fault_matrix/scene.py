@@ -75,7 +75,7 @@ def playbook(name: str, inventory: Path, **variables: Any) -> Told:
 def started(name: str, inventory: Path, **variables: Any) -> subprocess.Popen[str]:
     """A run in a process group of its own, so that it can be killed as a whole."""
     return subprocess.Popen(
-        command(LAB, f"playbooks/{name}.yml", "-e", json.dumps(SITE | variables), inventory=inventory),
+        command(LAB, f"playbooks/{name}.yml", "-e", json.dumps(SITE | variables), inventory=inventory, patient=False),
         cwd=ROOT,
         env=environment(ANSIBLE_STDOUT_CALLBACK="ansible.builtin.json"),
         stdout=subprocess.PIPE,

@@ -20,10 +20,11 @@ _PROGRAM = {"name": "PROGRAM", "value": _mesh_test.program()}
 # One request after the other, each on a connection of its own; a line for each: when it began, and who answered.
 _ASK = f"""
 import os, socket, sys, time
+seconds = float(sys.argv[1])
 while True:
     began = time.time()
     try:
-        with socket.create_connection(("{NAME}.{SPACE}", {PORT}), 1) as own:
+        with socket.create_connection(("{NAME}.{SPACE}", {PORT}), seconds) as own:
             own.sendall(b"name\\n")
             name = own.makefile().readline().strip()
     except OSError:
@@ -71,18 +72,22 @@ def _service() -> dict[str, Any]:
 
 
 @contextmanager
-def asking(lab: Lab, context: str) -> Iterator[Asked]:
-    """While the block lasts, a Pod of this cluster asks; it begins when every cluster has answered once."""
-    space = {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": SPACE}}
-    for name in contexts(lab):
-        answers = _pod("answers", _mesh_test.RUN, "serve", name, labels={"app": NAME})
-        bodies = [space, _service(), answers, *([_pod("asks", _ASK, labels={})] if name == context else [])]
-        listed = {"apiVersion": "v1", "kind": "List", "items": bodies}
-        kubectl(lab, name, "apply", "-f", "-", stdin=json.dumps(listed))
+def asking(lab: Lab, context: str, seconds: float = 1.0) -> Iterator[Asked]:
+    """While the block lasts, a Pod of this cluster asks; it begins when every cluster has answered once. ``seconds``:
+    after which a request has failed."""
     asked = Asked(lab, context)
     try:
-        kubectl(lab, context, "wait", "pod", "-n", SPACE, "asks", "--for=condition=Ready", "--timeout=60s")
-        until(lambda: asked.names(0) == set(contexts(lab)), 90)
+        for name in contexts(lab):
+            kubectl(lab, name, "create", "namespace", SPACE)
+        for name in contexts(lab):
+            # Without its account a Pod is refused.
+            kubectl(lab, name, "wait", "serviceaccount/default", "-n", SPACE, "--for=create", "--timeout=280s")
+            answers = _pod("answers", _mesh_test.RUN, "serve", name, labels={"app": NAME})
+            bodies = [_service(), answers, *([_pod("asks", _ASK, str(seconds), labels={})] if name == context else [])]
+            listed = {"apiVersion": "v1", "kind": "List", "items": bodies}
+            kubectl(lab, name, "apply", "-f", "-", stdin=json.dumps(listed))
+        kubectl(lab, context, "wait", "pod", "-n", SPACE, "asks", "--for=condition=Ready", "--timeout=280s")
+        until(lambda: asked.names(0) == set(contexts(lab)))
         yield asked
     finally:
         for name in contexts(lab):

@@ -7,7 +7,7 @@ import socket
 import time
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 from lab.settings import Lab
 from support import Played, answer, kubectl, places, play
@@ -18,6 +18,7 @@ PODS = [f"etcd-etcd-{number}" for number in range(3)]
 BALANCED = {"etcd_peer_exposure": "load_balancer", "endpoints_client_exposure": "load_balancer"}
 ETCD = {"namespace": "etcd", "name": "etcd"}
 METALLB = "metallb-system"
+Seen = TypeVar("Seen")
 
 
 def run(lab: Lab, inventory: Path, playbook: str = SITE, **changed: Any) -> Played:
@@ -30,9 +31,25 @@ def pool_of(lab: Lab, context: str) -> str:
 
 
 def look(lab: Lab, **changed: Any) -> dict[str, Any]:
-    """What the module endpoints_info says."""
+    """What the module endpoints_info says. Where a cluster is not there, it costs the whole deadline."""
     options = {"contexts": places(lab), **ETCD, "probe_image": "lab.invalid/apecloud/bash-busybox:1.37.0-musl-curl"}
-    return answer("endpoints_info", options | changed)
+    return answer("endpoints_info", options | {"request_timeout": 10.0, "deadline": 20.0} | changed)
+
+
+def look_until(lab: Lab, is_so: Callable[[dict[str, Any]], bool], **changed: Any) -> dict[str, Any]:
+    """The first look of which something is true: a member may be late in one, or an election be under way."""
+    return first(lambda: look(lab, **changed), is_so)
+
+
+def report_of(
+    lab: Lab, played: Played, is_so: Callable[[str], bool], *words: str, inventory: Path | None = None
+) -> None:
+    """That the report with which ``site`` ended has every member, and that something is true of it, or of one that
+    ``status`` gives after it: a member may be late in one, or an election be under way."""
+    report = played.output[played.output.index("Look at every context") :]
+    assert all(pod in report for pod in PODS), report
+    if not is_so(report):
+        first(lambda: play(lab, "playbooks/status.yml", *words, inventory=inventory).output, is_so)
 
 
 def client_targets(found: dict[str, Any], kind: str = "load_balancer") -> dict[str, str]:
@@ -59,8 +76,9 @@ def zombies(lab: Lab) -> set[str]:
     return {f"{pod}: {line}" for pod, text in said.items() for line in text.splitlines()}
 
 
-def until(condition: Callable[[], bool], patience: float = 180) -> None:
-    """``patience``: seconds, for a machine that runs several labs at once; a figure is no matter of a test.
+def until(condition: Callable[[], bool], patience: float = 600, pause: float = 0.5) -> None:
+    """``patience``: seconds, for a machine that runs several labs at once; a figure is no matter of a test. ``pause``:
+    the shortest, in seconds.
 
     Who waits leaves most of the time to what is waited for: a look that takes long is taken less often.
     """
@@ -69,5 +87,20 @@ def until(condition: Callable[[], bool], patience: float = 180) -> None:
     while not condition():
         now = time.monotonic()
         assert now - began < patience, "it did not come true in time"
-        time.sleep(max(0.5, 2 * (now - looked)))
+        time.sleep(max(pause, min(10.0, 2 * (now - looked))))
         looked = time.monotonic()
+
+
+def first(see: Callable[[], Seen], is_so: Callable[[Seen], bool]) -> Seen:
+    """The first of several sights of which something is true."""
+    seen: list[Seen] = []
+
+    def comes_true() -> bool:
+        seen[:] = [see()]
+        return is_so(seen[0])
+
+    try:
+        until(comes_true)
+    except AssertionError:
+        raise AssertionError(seen) from None
+    return seen[0]

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any
 
-from balanced import until
+from balanced import first
 from lab.build.images import PYTHON
 from lab.cluster.network import UPLINK
 from lab.settings import Lab
@@ -43,14 +43,22 @@ def meshed(lab: Lab, **ids: int) -> list[dict[str, Any]]:
 
 
 def info(lab: Lab, **changed: Any) -> dict[str, Any]:
-    """What the module mesh_info says."""
-    return answer("mesh_info", {"contexts": meshed(lab), **changed})
+    """What the module mesh_info says; asked again where a whole cluster did not answer in time."""
+    options = {"contexts": meshed(lab), "deadline": 60, **changed}
+    return first(lambda: answer("mesh_info", options), lambda found: "pairs" in found)
+
+
+def info_until(lab: Lab, is_so: Callable[[dict[str, Any]], bool], **changed: Any) -> dict[str, Any]:
+    """The first look of which something is true: an agent may be late in one."""
+    return first(lambda: info(lab, **changed), is_so)
 
 
 def every_way(lab: Lab) -> dict[str, Any]:
     """What the module mesh_test says."""
     place = {"kubeconfig": str(lab.kubeconfig), "context": "control"}
-    return module(lab, "mesh_test", {**place, "contexts": meshed(lab), "image": IMAGE}, body="action")
+    return module(
+        lab, "mesh_test", {**place, "contexts": meshed(lab), "image": IMAGE, "start_timeout": 180}, body="action"
+    )
 
 
 def pair(found: dict[str, Any], source: str, target: str) -> dict[str, Any]:
@@ -59,20 +67,15 @@ def pair(found: dict[str, Any], source: str, target: str) -> dict[str, Any]:
     return dict(entry)
 
 
-def said(lab: Lab, source: str, target: str, words: str, patience: float = 180, **changed: Any) -> dict[str, Any]:
+def said(lab: Lab, source: str, target: str, words: str, **changed: Any) -> dict[str, Any]:
     """The first look at a pair whose reasons have these words; what its agents say then is printed beside them."""
-    seen: list[dict[str, Any]] = []
 
-    def is_said() -> bool:
-        seen[:] = [pair(info(lab, **changed), source, target)]
-        return any(words in why for why in (*seen[0]["why"], *seen[0]["unprobed"]))
+    def is_said(entry: dict[str, Any]) -> bool:
+        return any(words in why for why in (*entry["why"], *entry["unprobed"]))
 
-    try:
-        until(is_said, patience)
-    except AssertionError:
-        raise AssertionError(f"{source} -> {target}: not {words!r} but {seen[0]}") from None
-    print(f"{source} -> {target}: {words!r}, and the agents' own ready is {seen[0]['agents_say']}")
-    return seen[0]
+    entry = first(lambda: pair(info(lab, **changed), source, target), is_said)
+    print(f"{source} -> {target}: {words!r}, and the agents' own ready is {entry['agents_say']}")
+    return entry
 
 
 def broken(found: dict[str, Any]) -> set[tuple[str, str]]:

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import subprocess
 import sys
-import time
 from dataclasses import dataclass
 
+from balanced import first
 from lab.build.programs import program
 from lab.cluster.api import Api
 from lab.settings import Lab, Node
@@ -60,12 +60,9 @@ class Probes:
             slow=trips[0] >= 40 if trips else None,
         )
 
-    def healed(self, patience: float = 150) -> Seen:
-        """The last look: at the first that is as it should be, or when patience ends."""
-        deadline = time.monotonic() + patience
-        while (seen := self.look()) != WELL and time.monotonic() < deadline:
-            time.sleep(2)
-        return seen
+    def until(self, wanted: Seen) -> None:
+        """Look until all is as it should be: what stands is seen, if not at first where the machine is busy."""
+        first(self.look, lambda seen: seen == wanted)
 
     def _uid(self) -> str:
         """Asked inside the node, where no packet rule stands between."""
@@ -100,14 +97,17 @@ class Probes:
     def _datagram(self, sender: Node, receiver: Node) -> bool:
         """Whether a UDP packet that nobody answers arrives."""
         wait = f"import socket; s = socket.socket(socket.AF_INET, socket.SOCK_DGRAM); s.bind(('', {_PORT})); "
-        wait += "s.settimeout(1.5); print('ready', flush=True); print(s.recvfrom(9)[0].decode())"
+        wait += "print('ready', flush=True); input(); s.settimeout(1.5); print(s.recvfrom(9)[0].decode())"
         send = "import socket; s = socket.socket(socket.AF_INET, socket.SOCK_DGRAM); "
         send += f"[s.sendto(b'arrived', ({receiver.address!r}, {_PORT})) for _ in range(3)]"
         command = ["ip", "netns", "exec", receiver.namespace, sys.executable, "-c", wait]
-        with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True) as waiting:
-            assert waiting.stdout is not None
+        pipe = subprocess.PIPE
+        with subprocess.Popen(command, stdin=pipe, stdout=pipe, stderr=subprocess.DEVNULL, text=True) as waiting:
+            assert waiting.stdin and waiting.stdout
             assert waiting.stdout.readline().strip() == "ready"
             self._inside(sender, sys.executable, "-c", send)
+            waiting.stdin.write("they were sent\n")
+            waiting.stdin.flush()
             return "arrived" in waiting.stdout.read()
 
     def _inside(self, place: Node, *command: str) -> str:
@@ -117,7 +117,7 @@ class Probes:
                 ["ip", "netns", "exec", place.namespace, *command],
                 capture_output=True,
                 text=True,
-                timeout=15,
+                timeout=60,
                 check=False,
             )
         except subprocess.TimeoutExpired:

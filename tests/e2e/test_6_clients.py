@@ -8,6 +8,7 @@ import socket
 import subprocess
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -19,7 +20,7 @@ from balanced import (
     PODS,
     client_targets,
     in_pool,
-    look,
+    look_until,
     run,
     until,
 )
@@ -57,8 +58,7 @@ def test_members_know_each_other_by_the_addresses_of_load_balancers(lab: Lab, si
 
 
 def test_a_client_outside_the_clusters_writes_through_each_address(lab: Lab, site: Played) -> None:
-    targets = client_targets(look(lab))
-    assert sorted(targets) == PODS
+    targets = client_targets(look_until(lab, lambda found: sorted(client_targets(found)) == PODS))
     for member, target in targets.items():
         etcdctl(target, "put", f"through/{member}", target)
     for target in targets.values():
@@ -75,8 +75,14 @@ def test_what_members_advertise_is_true_from_every_cluster(lab: Lab, site: Playe
 
 
 def test_endpoints_says_from_where_each_address_is_reached(lab: Lab, site: Played) -> None:
-    found = look(lab, deadline=10.0)  # a Pod of our own may start slowly on a busy machine
-    assert found["problems"] == []
+    def all_in_time(found: dict[str, Any]) -> bool:
+        addresses = [address for endpoint in found["endpoints"] for address in endpoint["addresses"]]
+        took = [each for address in addresses for each in address["reached"].values()]
+        leaders = [endpoint["leader"] for endpoint in found["endpoints"]].count(True)
+        plain = all(address["speaks"] == "plain" for address in addresses)
+        return found["problems"] == [] and None not in took and leaders == 1 and plain
+
+    found = look_until(lab, all_in_time)
     assert {vantage: entry["asked"] for vantage, entry in found["vantages"].items()} == {
         "host": "host",
         "control": "probe",
@@ -85,9 +91,7 @@ def test_endpoints_says_from_where_each_address_is_reached(lab: Lab, site: Playe
     assert [endpoint["leader"] for endpoint in found["endpoints"]] == [True, False, False]
     for endpoint in found["endpoints"]:
         for address in endpoint["addresses"]:
-            assert all(took is not None for took in address["reached"].values()), address
             assert set(address["reached"]) == {"host", "control", *PLANES}
-            assert address["speaks"] == "plain"
 
 
 def test_the_client_port_is_open_on_the_internet_only_by_name(lab: Lab, site: Played) -> None:
@@ -131,7 +135,8 @@ def test_clients_come_in_another_way_and_back_without_a_member_noticing(
     ports = run(lab, inventory, endpoints_client_exposure="node_port")
     assert ports.code == 0, ports.output
     assert ports.changed == {"control": 0, "k8s-1": 1, "k8s-2": 1, "k8s-3": 1}
-    targets = client_targets(look(lab), "node_port")
+    found = look_until(lab, lambda found: sorted(client_targets(found, "node_port")) == PODS)
+    targets = client_targets(found, "node_port")
     assert {target.partition(":")[0] for target in targets.values()} == {
         lab.node(context).address for context in PLANES
     }
@@ -165,8 +170,9 @@ def test_applications_in_the_control_plane_find_it_as_a_service(
     asked = [str(program("etcd", "etcdctl")), f"--endpoints={address}:2379", "endpoint", "health", "-w", "json"]
     inside = ["ip", "netns", "exec", control.namespace, *asked]
     until(lambda: '"health":true' in subprocess.run(inside, capture_output=True, text=True, check=False).stdout)
-    again = run(lab, inventory, ENDPOINTS, **rendered)
-    assert again.changed == {"control": 0}, again.output
+    # What is rendered says who leads: after an election the next run writes, and the one after it does not.
+    again = [run(lab, inventory, ENDPOINTS, **rendered) for _try in range(2)]
+    assert {"control": 0} in [played.changed for played in again], again[-1].output
 
 
 @pytest.fixture
@@ -175,9 +181,13 @@ def proxy(lab: Lab, site: Played, inventory: Path, tmp_path: Path) -> Iterator[s
     with socket.create_server(("127.0.0.1", 0)) as free:
         bind = f"127.0.0.1:{free.getsockname()[1]}"
     rendered = {"endpoints_render": ["haproxy", "env"], "endpoints_directory": str(tmp_path), "endpoints_bind": bind}
-    played = run(lab, inventory, ENDPOINTS, **rendered)
-    assert played.code == 0, played.output
-    assert (tmp_path / "etcd.env").read_text().count("http://") == 3
+
+    def all_are_in() -> bool:
+        played = run(lab, inventory, ENDPOINTS, **rendered)
+        assert played.code == 0, played.output
+        return (tmp_path / "etcd.env").read_text().count("http://") == 3
+
+    until(all_are_in)
     command = ["/usr/sbin/haproxy", "-db", "-f", str(tmp_path / "haproxy.cfg")]
     with (tmp_path / "log").open("w") as log, subprocess.Popen(command, stdout=log, stderr=log) as process:
         try:
@@ -187,24 +197,27 @@ def proxy(lab: Lab, site: Played, inventory: Path, tmp_path: Path) -> Iterator[s
             process.wait(10)
 
 
+def away(found: dict[str, Any]) -> list[str]:
+    return [endpoint["context"] for endpoint in found["endpoints"] if not endpoint["reached"]]
+
+
 def test_a_client_behind_haproxy_keeps_writing_while_a_cluster_is_cut_off(
     lab: Lab, proxy: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    leader = next(endpoint["context"] for endpoint in look(lab)["endpoints"] if endpoint["leader"])
+    found = look_until(lab, lambda found: any(endpoint["leader"] for endpoint in found["endpoints"]))
+    leader = next(endpoint["context"] for endpoint in found["endpoints"] if endpoint["leader"])
     with Writer(proxy, "sentinel/") as writer:
         until(lambda: len(writer.acknowledged) > 20)
         faults.fail(lab, faults.Fault(leader, "partition"), print)
         try:
             before = len(writer.acknowledged)
             until(lambda: len(writer.acknowledged) > before + 40)
-            found = look(lab)
-            assert [endpoint["context"] for endpoint in found["endpoints"] if not endpoint["reached"]] == [leader]
-            assert found["endpoints"][0]["leader"]
+            found = look_until(lab, lambda found: away(found) == [leader] and found["endpoints"][0]["leader"])
             assert any(problem.startswith(f"{leader} etcd-etcd-") for problem in found["problems"])
             assert found["vantages"][leader]["asked"] == "silent"
         finally:
             faults.heal(lab, leader, print)
-        until(lambda: look(lab)["problems"] == [], 120)
+        look_until(lab, lambda found: found["problems"] == [])
         before = len(writer.acknowledged)
         until(lambda: len(writer.acknowledged) > before + 20)
     assert writer.lost(proxy) == []

@@ -83,7 +83,7 @@ def made(pods_lab: Lab) -> Iterator[dict[str, dict[str, Any]]]:
         options = {"peer_clouds": list(mix), "peer_scope": scope, "peer_annotations": extra}
         make(pods_lab, name=name_of(mix, scope), accept=["exposure.plain_internet"], **options)
     wanted = {f"{name_of(mix, scope)}-etcd-0" for mix, scope in CASES}
-    deadline = time.monotonic() + 180
+    deadline = time.monotonic() + 600
     while not wanted <= set(there := services(pods_lab, "k8s-1")) and time.monotonic() < deadline:
         time.sleep(1)
     assert wanted <= set(there), wanted - set(there)

@@ -2,21 +2,31 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import os
+import signal
+import time
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from pathlib import Path
 from typing import Any
 
 import pytest
 
-from balanced import PLANES, look, until, zombies
+from ansible_collections.kubeblocks.multicluster.plugins.module_utils import _samples
+from ansible_collections.kubeblocks.multicluster.plugins.module_utils._kube.parallel import ask_all
+from balanced import PLANES, first, look_until, until, zombies
 from lab import faults
 from lab.build.oci import REGISTRY
 from lab.build.store import Say
+from lab.cluster import cgroups
 from lab.settings import Lab
 from support import Audit, Played, answer, places
 
 VICTIM = "k8s-2"
 KEY = "etcd/etcd"
+# One answer that comes late on a busy machine makes a look unsure. Neither verdict is one on the cluster.
+UNSURE = ("UNKNOWN", "OBSERVER_ISOLATED")
+PATIENCE = 600.0  # seconds
 OTHERS = {"k8s-1": "ALIVE", "k8s-3": "ALIVE"}
 SHORT = {"window": 6.0, "samples": 4}
 # Fault → what is said of the context that it breaks.
@@ -44,7 +54,7 @@ def failing(lab: Lab, *broken: faults.Fault) -> Iterator[None]:
         yield
     finally:
         faults.heal(lab, None, print)
-        until(lambda: look(lab)["problems"] == [], 180)
+        look_until(lab, lambda found: found["problems"] == [])
 
 
 def health(lab: Lab, *, check: bool = False, say: Say = print, **changed: Any) -> dict[str, Any]:
@@ -64,27 +74,39 @@ def verdicts(found: dict[str, Any]) -> dict[str, str]:
     return {context: entry["verdict"] for context, entry in found["verdicts"].items()}
 
 
-def told(lab: Lab, expected: dict[str, str], *, healthy: set[str] | None = None, check: bool = False) -> dict[str, Any]:
+def told(
+    lab: Lab,
+    expected: dict[str, str],
+    *,
+    healthy: set[str] | None = None,
+    enough: Callable[[dict[str, Any]], bool] = bool,
+    **changed: Any,
+) -> dict[str, Any]:
     """The first answer that is sure of everything. One that is not yet sure may come before, a wrong one may not: a
-    verdict, or a member that is taken for healthy. ``healthy``: the contexts whose members have to be."""
-    for _ in range(6):
-        found = health(lab, check=check)
+    verdict, or a member that is taken for healthy. ``healthy``: the contexts whose members have to be; ``enough``: what
+    else has to be true of it."""
+    deadline = time.monotonic() + PATIENCE
+    while True:
+        found = health(lab, **changed)
         seen = {member["domain"] for member in found["members"].get(KEY, []) if member["healthy"]}
         if verdicts(found) == expected:
             assert healthy is None or seen <= healthy, found["members"]
-            if healthy in (None, seen):
+            if healthy in (None, seen) and enough(found):
                 return found
         for context, verdict in verdicts(found).items():
-            assert verdict in (expected[context], "UNKNOWN"), found["verdicts"]
-    raise AssertionError(found)
+            assert verdict in (expected[context], *UNSURE), found["verdicts"]
+        assert time.monotonic() < deadline, found
 
 
 def test_all_is_well(lab: Lab) -> None:
-    found = health(lab, window=0.0, samples=1)
-    assert verdicts(found) == dict.fromkeys(PLANES, "ALIVE")
-    assert set(found["samples"][-1]["views"]) == {"host", "control", *PLANES}
-    assert found["not_asked"] == []
-    assert all(member["healthy"] and member["voter"] for member in found["members"][KEY])
+    def in_time(found: dict[str, Any]) -> bool:
+        """Whether everybody was asked and every member has read, none of them too late."""
+        views, members = found["samples"][-1]["views"], found["members"].get(KEY, [])
+        asked = set(views) == {"host", "control", *PLANES} and found["not_asked"] == []
+        return asked and len(members) == 3 and all(member["healthy"] for member in members)
+
+    found = told(lab, dict.fromkeys(PLANES, "ALIVE"), enough=in_time, window=0.0, samples=1)
+    assert all(member["voter"] for member in found["members"][KEY])
     proofs = found["proofs"][KEY]
     assert {proof["verdict"] for context, proof in proofs.items() if context} == {"NO_SPARE"}
     assert proofs[""]["spare_now"] == 1
@@ -96,7 +118,7 @@ def test_all_is_well(lab: Lab) -> None:
 def test_a_look_leaves_no_process_behind_in_a_member(lab: Lab) -> None:
     before = zombies(lab)
     health(lab)
-    until(lambda: zombies(lab) <= before, 30)
+    until(lambda: zombies(lab) <= before)
 
 
 @pytest.mark.parametrize("fault", VERDICTS)
@@ -106,6 +128,36 @@ def test_each_fault_has_its_verdict(lab: Lab, fault: str) -> None:
         # A member whose API is silent cannot be asked for itself: the worst is taken.
         healthy = set(PLANES) if VERDICTS[fault] == "ALIVE" else set(OTHERS)
         told(lab, OTHERS | {VICTIM: VERDICTS[fault]}, healthy=healthy)
+
+
+@contextmanager
+def hanging(lab: Lab, context: str) -> Iterator[None]:
+    """A kubelet that answers nobody; its Pods run on, and so does the API server that would ask it."""
+    (kubelet,) = (pid for pid in cgroups.processes(lab.node(context).cgroup) if "kubelet" in words_of(pid))
+    os.kill(kubelet, signal.SIGSTOP)
+    try:
+        yield
+    finally:
+        os.kill(kubelet, signal.SIGCONT)
+        look_until(lab, lambda found: found["problems"] == [])
+
+
+def words_of(pid: int) -> list[str]:
+    try:
+        return Path(f"/proc/{pid}/cmdline").read_text().split("\0")
+    except OSError:  # it has ended
+        return []
+
+
+def test_an_api_is_not_silent_where_what_is_asked_through_it_is_late(lab: Lab, monkeypatch: pytest.MonkeyPatch) -> None:
+    """It is no vantage then, and its member is taken for the worst. A sample is shorter here than a command in a Pod
+    may take, as it is on a busy machine."""
+    monkeypatch.setattr(_samples, "ask_all", lambda asked, ask, _seconds: ask_all(asked, ask, 3.0))
+    with hanging(lab, VICTIM):
+        found = told(lab, dict.fromkeys(PLANES, "ALIVE"), healthy=set(OTHERS))
+    last = found["samples"][-1]
+    assert last["views"]["host"][VICTIM]["api"] and VICTIM not in last["views"]
+    assert last["problems"][VICTIM] == "its API answers, what is asked through it does not: no answer within 3 s"
 
 
 def test_check_mode_asks_through_pods_that_exist_and_says_the_same(lab: Lab) -> None:
@@ -118,11 +170,16 @@ def test_check_mode_asks_through_pods_that_exist_and_says_the_same(lab: Lab) -> 
 def test_a_death_in_the_middle_of_a_look_is_seen_by_it(lab: Lab) -> None:
     """Each sample takes longer from then on, and as many of them are needed as of any other picture."""
 
-    def dies(_words: str) -> None:
-        faults.fail(lab, faults.Fault(VICTIM, "partition"), print)
+    died: list[str] = []
+
+    def dies(words: str) -> None:
+        """After the first sample, if that was in time."""
+        if f"{VICTIM} ALIVE" in words and words.endswith(", 0 s"):
+            faults.fail(lab, faults.Fault(VICTIM, "partition"), print)
+            died.append(words)
 
     with failing(lab):
-        found = health(lab, check=True, say=dies)  # what is said first is said of the first sample
+        found = first(lambda: health(lab, check=True, say=dies), lambda _found: bool(died))
     assert found["samples"][0]["views"]["host"][VICTIM]["api"]
     # It is looked on for as long as twice, should the picture change once more.
     assert verdicts(found)[VICTIM] == "DEAD" or len(found["samples"]) >= 2 * SHORT["samples"], found["verdicts"]
@@ -136,5 +193,6 @@ def test_an_observer_who_is_cut_off_judges_nobody(lab: Lab) -> None:
 
 def test_two_clusters_at_once_leave_too_few_to_judge(lab: Lab) -> None:
     with failing(lab, faults.Fault("k8s-2", "partition"), faults.Fault("k8s-3", "partition")):
-        found = told(lab, dict.fromkeys(PLANES, "OBSERVER_ISOLATED"))
+        isolated = dict.fromkeys(PLANES, "OBSERVER_ISOLATED")
+        found = told(lab, isolated, enough=lambda found: KEY in found["proofs"])  # k8s-1 was in time
         assert found["proofs"][KEY]["k8s-2"]["verdict"] == "LOST"

@@ -6,7 +6,7 @@ from itertools import permutations
 
 import pytest
 
-from balanced import SITE
+from balanced import SITE, until
 from lab.crossing import cross
 from lab.settings import Lab
 from meshed import SYSTEM, contexts, info, items
@@ -36,12 +36,12 @@ def of_cilium(lab: Lab) -> dict[str, tuple[list[str], list[str]]]:
 
 
 def test_a_mesh_of_all_clusters_and_etcd_over_it(lab: Lab, mesh_site: Played) -> None:
-    found = info(lab, wait=True, wait_timeout=110)
+    found = info(lab, wait=True, wait_timeout=600)
     assert found["whole"], found["table"]
     assert {(pair["source"], pair["target"]) for pair in found["pairs"]} == set(permutations(contexts(lab), 2))
     assert all(pair["nodes"] == 1 and pair["last_contact"] is not None for pair in found["pairs"])
     where = ("-n", "etcd", "etcd", "-o", "jsonpath={.status.phase}")
-    assert kubectl(lab, "control", "get", "clusters.apps.kubeblocks.io", *where) == "Running"
+    until(lambda: kubectl(lab, "control", "get", "clusters.apps.kubeblocks.io", *where) == "Running")
     assert cross(lab)
     secret = ("get", "secret", "-n", SYSTEM, "cilium-ca", "-o", "jsonpath={.data}")
     assert len({kubectl(lab, context, *secret) for context in contexts(lab)}) == 1

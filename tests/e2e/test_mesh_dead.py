@@ -10,10 +10,10 @@ import pytest
 
 from asking import NAME, SPACE, asking
 from balanced import until
-from days import SHORT, get, helm, marks, until_unmarked
+from days import SHORT, get, helm, marks, sure, until_unmarked
 from lab import faults
 from lab.settings import Lab
-from meshed import SYSTEM, contexts, in_agent, info
+from meshed import SYSTEM, contexts, in_agent, info, info_until
 from support import Played, kubectl, play
 
 DEAD, OURS = "k8s-3", "k8s-1"
@@ -53,7 +53,7 @@ def released(lab: Lab, context: str) -> set[str]:
 
 
 def failback(lab: Lab) -> None:
-    until_unmarked(lambda: run(lab, "failback"), 240)
+    until_unmarked(lambda: run(lab, "failback"))
 
 
 def joined(lab: Lab) -> bool:
@@ -65,27 +65,29 @@ def test_a_dead_peer_is_cut_off_with_the_mark_and_joined_again(lab: Lab) -> None
     """A run of site meanwhile makes releases without it; failback makes them anew before anything else."""
     others = [name for name in contexts(lab) if name != DEAD]
     network = lab.node(DEAD).pod_network.removesuffix("0.0/16")
-    with asking(lab, OURS) as asked:
+    with asking(lab, OURS, seconds=5) as asked:  # on a busy machine a Pod may be late
+        until(lambda: all(len(backends(lab, name)) == len(contexts(lab)) for name in others))
         before = {name: backends(lab, name) for name in others}
         assert all(any(address.startswith(network) for address in found) for found in before.values())
         faults.fail(lab, faults.Fault(DEAD, "partition"), print)
+        broken = time.time()
         try:
-            checked = run(lab, "failover", "--check", "--diff")
+            checked = sure(lambda: run(lab, "failover", "--check", "--diff"))
             assert checked.code == 0 and all(f"Secret {name}" in checked.output for name in LISTS), checked.output
             assert all(DEAD in listed(lab, name) for name in others), "it says who would be cut off, and cuts nobody"
-            played = run(lab, "failover")
+            played = sure(lambda: run(lab, "failover"))
             assert played.code == 0, played.output
-            done = time.time()
             for name in others:
                 assert listed(lab, name) == set(others) - {name}
-                until(lambda: not any(each.startswith(network) for each in backends(lab, name)), 10)  # noqa: B023
+                until(lambda: not any(each.startswith(network) for each in backends(lab, name)))  # noqa: B023
+            done = time.time()
             time.sleep(25)
             asked.look()
-            assert asked.share(done - 15, done - 5) > 0, "requests went to the dead one before"
+            assert asked.share(broken, done) > 0, "requests went to the dead one before"
             assert asked.share(done + 10, done + 20) == 0
             again = run(lab, "failover", failover_names=[DEAD])
             assert again.code == 0 and again.changed == {"control": 0}, again.output
-            assert info(lab)["marked"] == [DEAD] and info(lab)["whole"]
+            info_until(lab, lambda found: found["marked"] == [DEAD] and found["whole"])
             site = run(lab, "site")
             assert site.code == 0, site.output
             assert all(DEAD not in released(lab, name) for name in others)
@@ -95,8 +97,8 @@ def test_a_dead_peer_is_cut_off_with_the_mark_and_joined_again(lab: Lab) -> None
         assert marks(lab) == {}
         assert all(listed(lab, name) == set(contexts(lab)) - {name} for name in contexts(lab))
         assert all(DEAD in released(lab, name) for name in others)
-        until(lambda: joined(lab), 300)
-        until(lambda: {name: backends(lab, name) for name in others} == before, 60)
-        until(lambda: asked.names(time.time() - 10) == set(contexts(lab)), 60)
+        until(lambda: joined(lab))
+        until(lambda: {name: backends(lab, name) for name in others} == before)
+        until(lambda: asked.names(time.time() - 10) == set(contexts(lab)))
     quiet = run(lab, "site")
     assert quiet.code == 0 and set(quiet.changed.values()) == {0}, quiet.output

@@ -6,6 +6,7 @@ import base64
 import json
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager, suppress
+from typing import Any
 
 import pytest
 
@@ -15,7 +16,7 @@ from balanced import until
 from days import get
 from lab import faults
 from lab.settings import Lab
-from meshed import MESH_API, SYSTEM, broken, contexts, dropping, in_agent, info, meshed, pair, said
+from meshed import MESH_API, SYSTEM, broken, contexts, dropping, in_agent, info, info_until, meshed, pair, said
 from support import Played, kubectl
 
 OURS, OTHER, LAST = "k8s-1", "k8s-2", "k8s-3"
@@ -36,12 +37,12 @@ def whole(lab: Lab) -> None:
                 in_agent(lab, name, "cilium-health", "status", "--probe")
         return bool(info(lab)["whole"])
 
-    until(is_whole, 300)
+    until(is_whole)
 
 
 def test_a_whole_mesh_as_a_matrix(lab: Lab) -> None:
-    found = info(lab)
-    assert found["whole"] and broken(found) == set()
+    found = info_until(lab, lambda found: found["whole"])
+    assert broken(found) == set()
     assert found["table"][0].split() == ["MESH", "control", OURS, OTHER, LAST]
     assert [line.split()[1:].count("ok") for line in found["table"][1:]] == [3, 3, 3, 3]
     for cluster in found["clusters"].values():
@@ -50,8 +51,8 @@ def test_a_whole_mesh_as_a_matrix(lab: Lab) -> None:
 
 
 def test_a_wrong_number(lab: Lab) -> None:
-    found = info(lab, contexts=meshed(lab, k8s_3=9))
-    assert broken(found) == {("control", LAST), (OURS, LAST), (OTHER, LAST)}
+    expected = {("control", LAST), (OURS, LAST), (OTHER, LAST)}
+    found = info_until(lab, lambda found: broken(found) == expected, contexts=meshed(lab, k8s_3=9))
     entry = pair(found, OURS, LAST)
     assert "agents: the peer's number is 4, and 9 is expected" in entry["why"]
     assert entry["agents_say"]
@@ -129,7 +130,7 @@ class TestThreeBroken:
     def test_an_agent_whose_nodes_were_never_probed(self, lab: Lab) -> None:
         """Its own word comes first, and says nothing of the way."""
         select(lab, OTHER, None)
-        until(lambda: unprobed_though_ready(lab, OTHER, "control"), 120)
+        until(lambda: unprobed_though_ready(lab, OTHER, "control"))
 
 
 def test_a_dead_peer_a_link_that_is_cut_and_a_port_that_is_closed(lab: Lab) -> None:
@@ -139,16 +140,20 @@ def test_a_dead_peer_a_link_that_is_cut_and_a_port_that_is_closed(lab: Lab) -> N
     with dropping(lab, OURS, *link), dropping(lab, "control", *port):
         faults.fail(lab, faults.Fault(LAST, "partition"), print)
         try:
-            cut = said(lab, OURS, OTHER, "k8s-2 runs, and its nodes are not reached from here", patience=300)
-            closed = said(lab, OTHER, "control", "nodes of control are reached, and its mesh API is not", patience=120)
-            dead = said(lab, OTHER, LAST, "neither the nodes of k8s-3 nor its API server are reached", patience=120)
-            found = info(lab)
+            cut = said(lab, OURS, OTHER, "k8s-2 runs, and its nodes are not reached from here")
+            closed = said(lab, OTHER, "control", "nodes of control are reached, and its mesh API is not")
+            dead = said(lab, OTHER, LAST, "neither the nodes of k8s-3 nor its API server are reached")
+            found = info_until(lab, all_is_said)
         finally:
             faults.heal(lab, None, print)
     for entry in (cut, closed, dead):
         assert entry["agents_say"], "the agents' own word stays when the peer is gone"
     assert closed["last_contact"] is not None and cut["last_contact"] is None and dead["last_contact"] is None
-    assert pair(found, "control", OURS)["why"] == []
-    assert any(why.startswith("k8s-3: ") for why in pair(found, LAST, OURS)["why"])
     assert "broken, agents say ok" in "\n".join(found["table"])
     whole(lab)
+
+
+def all_is_said(found: dict[str, Any]) -> bool:
+    """Of a pair that is well, and of the cluster that is dead."""
+    well = pair(found, "control", OURS)["why"] == []
+    return well and any(why.startswith("k8s-3: ") for why in pair(found, LAST, OURS)["why"])

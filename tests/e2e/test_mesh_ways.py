@@ -37,7 +37,7 @@ def test_all_ways_are_open(lab: Lab, tmp_path: Path) -> None:
     assert "CONNECTIVITY" in played.output and "FAILED" not in played.output
     suite = ElementTree.parse(report).getroot()  # noqa: S314 - it is our own
     assert (suite.get("tests"), suite.get("failures")) == (str(12 * 6 + 4), "0")
-    until(lambda: left(lab) == [], 60)
+    until(lambda: left(lab) == [])
 
 
 def test_what_was_measured(lab: Lab) -> None:
@@ -59,7 +59,7 @@ def test_a_way_that_is_cut_is_named(lab: Lab) -> None:
     assert named - {(OURS, "all clusters"), (OTHER, "all clusters")} == {(OURS, OTHER), (OTHER, OURS)}
     assert f"{OURS} -> {OTHER}: Pod to Pod: no answer within 2 s" in found["msg"]
     assert f"{OURS} -> control" not in found["msg"]
-    until(lambda: left(lab) == [], 60)
+    until(lambda: left(lab) == [])
 
 
 def test_large_packets_that_are_lost_are_found(lab: Lab) -> None:

@@ -13,10 +13,10 @@ from pathlib import Path
 from lab.build.programs import program
 
 # Far more than it takes, however busy the machine is.
-PATIENCE = 60.0
+PATIENCE = 300.0
 
 
-def run(*command: str | Path, timeout: float = 30) -> subprocess.CompletedProcess[str]:
+def run(*command: str | Path, timeout: float = 120) -> subprocess.CompletedProcess[str]:
     return subprocess.run(command, capture_output=True, text=True, timeout=timeout, check=False)
 
 
@@ -97,7 +97,7 @@ class LocalEtcd:
         for process in self.processes.values():
             process.kill()  # a stopped process ends from this too
         for process in self.processes.values():
-            process.wait(10)
+            process.wait(60)
 
 
 class SteadyEtcd(LocalEtcd):
@@ -106,4 +106,4 @@ class SteadyEtcd(LocalEtcd):
     limit = 20.0
 
     def __init__(self, folder: Path, members: int) -> None:
-        super().__init__(folder, members, "http", "--heartbeat-interval=500", "--election-timeout=5000")
+        super().__init__(folder, members, "http", "--heartbeat-interval=2000", "--election-timeout=30000")

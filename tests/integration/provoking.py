@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
@@ -10,8 +10,9 @@ from typing import Any
 from ansible_collections.kubeblocks.multicluster.plugins.module_utils import _preflight
 from ansible_collections.kubeblocks.multicluster.plugins.module_utils._kube.errors import Failed
 from ansible_collections.kubeblocks.multicluster.plugins.module_utils._runner import Call
+from databases import client_of
 from lab.settings import Lab
-from limited import LAB_CHARTS
+from limited import LAB_CHARTS, await_authorizer
 from objects import present
 from support import places, preflight_options
 
@@ -54,6 +55,12 @@ def told(findings: list[dict[str, Any]]) -> set[tuple[str, str, str]]:
 
 def space(name: str) -> dict[str, Any]:
     return {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": name}}
+
+
+def await_everything_allowed(lab: Lab, context: str, account: Mapping[str, str]) -> None:
+    """``account``: ``name`` and ``namespace`` of a ServiceAccount."""
+    everything = {"resourceAttributes": {"verb": "*", "group": "*", "resource": "*"}}
+    await_authorizer(client_of(lab, context), account["namespace"], account["name"], everything, allowed=True)
 
 
 def objects(context: str, *bodies: dict[str, Any], **changed: Any) -> Stack:

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import json
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -21,6 +22,7 @@ from ansible_collections.kubeblocks.multicluster.plugins.module_utils._kube.clie
 from ansible_collections.kubeblocks.multicluster.plugins.module_utils._kube.errors import Failed
 from ansible_collections.kubeblocks.multicluster.plugins.module_utils._probe import rights as probe_rights
 from ansible_collections.kubeblocks.multicluster.plugins.module_utils._runner import Call
+from databases import client_of
 from lab.settings import Lab
 from limited import (
     LAB_CHARTS,
@@ -28,6 +30,7 @@ from limited import (
     USER,
     allow,
     apply,
+    await_authorizer,
     on_control_plane,
     on_data_plane,
     prepare,
@@ -117,15 +120,7 @@ def in_fours(rights: list[Right]) -> list[list[Right]]:
 def until_denied(administrator: Client, table: Table, right: Right) -> None:
     """Wait for the API server's authorizer, which costs less than a preflight that comes too early."""
     home = "default" if table.account == USER else "kb-system"
-    groups = ["system:authenticated", "system:serviceaccounts", f"system:serviceaccounts:{home}"]
-    who = {"user": f"system:serviceaccount:{home}:{table.account}", "groups": groups}
-    review = {**right.review(), "kind": "SubjectAccessReview"}
-    review["spec"] |= who
-    deadline = time.monotonic() + 30
-    path = "/apis/authorization.k8s.io/v1/subjectaccessreviews"
-    while administrator.create(path, review)["status"]["allowed"]:
-        assert time.monotonic() < deadline, f"{right} is still allowed"
-        time.sleep(0.02)
+    await_authorizer(administrator, home, table.account, right.review()["spec"], allowed=False)
 
 
 def supply_identity(lab: Lab, rights: list[Right]) -> None:
@@ -145,12 +140,21 @@ def options(kubeconfig: Path, **changed: Any) -> dict[str, Any]:
     return preflight_options(contexts, **({"charts": LAB_CHARTS, "accept": accepted} | changed))
 
 
-def findings(kubeconfig: Path, expected: list[str], *, managed: bool, **changed: Any) -> list[str]:
-    """What preflight refuses, once the API server's authorizer has heard of the last change."""
+def findings(
+    kubeconfig: Path,
+    expected: list[str],
+    *,
+    managed: bool,
+    during: Callable[[], AbstractContextManager[None]] = nullcontext,
+    **changed: Any,
+) -> list[str]:
+    """What preflight refuses, once the API server's authorizer has heard of the last change. ``during``: what stands
+    while it looks."""
     params = options(kubeconfig, manage_access=managed, **changed)
-    deadline = time.monotonic() + 30
+    deadline = time.monotonic() + 300
     while True:
-        found = refused(params)
+        with during():
+            found = refused(params)
         if found == expected or time.monotonic() > deadline:
             return found
         time.sleep(0.05)
@@ -206,9 +210,15 @@ def test_the_rights_to_ask_from_inside_are_named_too(limited: tuple[Lab, Path]) 
         for right in probe_rights("kb-system")
         if context == "k8s-1" or right not in held
     ]
-    # A cluster without a Node runs no Pod, and is not asked from inside.
-    with node(lab, "control"), node(lab, "k8s-1"):
-        assert findings(path, expected, managed=False, in_cluster="always") == expected
+
+    @contextmanager
+    def nodes() -> Iterator[None]:
+        """A cluster without a Node runs no Pod, and is not asked from inside. These have no kubelet, and are not ready
+        for long."""
+        with node(lab, "control"), node(lab, "k8s-1"):
+            yield
+
+    assert findings(path, expected, managed=False, during=nodes, in_cluster="always") == expected
 
 
 def test_what_cannot_be_looked_at_is_named(limited: tuple[Lab, Path]) -> None:
@@ -218,6 +228,7 @@ def test_what_cannot_be_looked_at_is_named(limited: tuple[Lab, Path]) -> None:
     assert missing in on_data_plane()
     allow(lab, "control", on_control_plane())
     allow(lab, "k8s-1", [right for right in on_data_plane() if right != missing])
+    until_denied(client_of(lab, "k8s-1"), tables()["the user on a data plane"], missing)
     params = options(path, accept=["storage.default_class", "placement.domains", "access.missing"])
     report = _preflight.run(Call(params))["preflight_report"]
     told = {(found["id"], found["context"]): found["seen"] for found in report["findings"]}

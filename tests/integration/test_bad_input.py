@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from databases import APPS, await_all, client_of
 from lab.build.tools import tools
 from lab.outputs import CHARTS
 from lab.settings import Lab
@@ -149,6 +150,7 @@ def test_data_plane_with_crds(api_lab: Lab, refused: Callable[..., None]) -> Non
         },
     }
     kubectl(api_lab, "k8s-3", "apply", "-f", "-", stdin=json.dumps(crd))
+    await_all(client_of(api_lab, "k8s-3"), [f"{APPS}/clusters"])
     try:
         refused(
             [

@@ -169,7 +169,7 @@ def test_writes_and_watches_outlive_the_leader(fault: signal.Signals, members: C
     print(f"{fault.name}: ten writes after {gap:.1f} s, seen by all watches after {gap + late:.1f} s")
 
     if fault == signal.SIGKILL:
-        process.wait(10)
+        process.wait(60)
         etcd.start_member(leader)
     else:
         process.send_signal(signal.SIGCONT)

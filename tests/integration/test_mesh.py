@@ -56,7 +56,9 @@ def meshed(lab: Lab, **changed: dict[str, Any]) -> list[dict[str, Any]]:
 
 
 def plan(lab: Lab, places: list[dict[str, Any]], body: str = "action", **options: Any) -> dict[str, Any]:
-    return module(lab, "mesh_plan_info", {"contexts": places, **options}, body=body)
+    return module(
+        lab, "mesh_plan_info", {"contexts": places, "request_timeout": 30.0, "deadline": 120.0, **options}, body=body
+    )
 
 
 def test_a_plan_over_all_clusters(noded_lab: Lab) -> None:
@@ -175,7 +177,7 @@ def unfit_lab(noded_lab: Lab) -> Iterator[Lab]:
 
 def helm(lab: Lab, *words: str) -> None:
     command = [str(tools() / "helm"), "--kubeconfig", str(lab.kubeconfig), "--kube-context", "control", *words]
-    subprocess.run(command, check=True, capture_output=True, timeout=60)
+    subprocess.run(command, check=True, capture_output=True, timeout=300)
 
 
 def test_everything_that_the_clusters_have_already_is_held_against_it(unfit_lab: Lab) -> None:

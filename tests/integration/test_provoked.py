@@ -22,7 +22,7 @@ import urllib3
 
 from lab.settings import Lab
 from objects import node, present
-from provoking import PLANES, Stack, each_plane, objects, params, report, space, told
+from provoking import PLANES, Stack, await_everything_allowed, each_plane, objects, params, report, space, told
 from support import Audit, kubectl
 
 
@@ -66,7 +66,7 @@ def ending(lab: Lab, stack: ExitStack, _folder: Path) -> dict[str, Any]:
     kubectl(lab, "k8s-1", "apply", "-f", "-", stdin=json.dumps(body))
     kubectl(lab, "k8s-1", "delete", "namespace", "etcd", "--wait=false")
     patch = '{"metadata": {"finalizers": []}}'
-    stack.callback(kubectl, lab, "k8s-1", "wait", "--for=delete", "namespace/etcd", "--timeout=60s")
+    stack.callback(kubectl, lab, "k8s-1", "wait", "--for=delete", "namespace/etcd", "--timeout=280s")
     stack.callback(kubectl, lab, "k8s-1", "patch", "configmap", "-n", "etcd", "held", "--type=merge", "-p", patch)
     return {}
 
@@ -84,7 +84,7 @@ def pod_roles(lab: Lab, stack: ExitStack, _folder: Path) -> dict[str, Any]:
 def operator_tokens(lab: Lab, stack: ExitStack, _folder: Path) -> dict[str, Any]:
     """One token of the operator that has run out, and one with little of its life left."""
     stack.enter_context(present(lab, "control", space("kb-system")))
-    held = {"token-k8s-1": token(-60, 600), "token-k8s-2": token(100, 600), "token-k8s-3": token(500, 600)}
+    held = {"token-k8s-1": token(-60, 6000), "token-k8s-2": token(1000, 6000), "token-k8s-3": token(5000, 6000)}
     body = {"apiVersion": "v1", "kind": "Secret", "stringData": held}
     body |= {"metadata": {"namespace": "kb-system", "name": "kubeblocks-contexts"}}
     stack.enter_context(present(lab, "control", body))
@@ -107,6 +107,7 @@ def credential(lab: Lab, stack: ExitStack, folder: Path) -> dict[str, Any]:
             },
         )
     )
+    await_everything_allowed(lab, "k8s-3", {"namespace": "default", "name": "person"})
     minted = kubectl(lab, "k8s-3", "create", "token", "person", "--duration=1h").strip()
     return {"kubeconfig": {"k8s-3": str(changed(lab, folder, user={"token": minted}))}}
 

@@ -11,10 +11,11 @@ import pytest
 from ansible_collections.kubeblocks.multicluster.plugins.module_utils import _preflight
 from ansible_collections.kubeblocks.multicluster.plugins.module_utils._kube.errors import Failed
 from ansible_collections.kubeblocks.multicluster.plugins.module_utils._runner import Call
+from databases import await_all, client_of
 from lab.settings import Lab
 from objects import node, present
 from provoking import Stack, params, report, told
-from support import kubectl, places
+from support import places
 
 POOL = "192.0.2.8-192.0.2.15"
 # Cilium's own kind, as far as preflight asks for it: these API servers run no Cilium.
@@ -67,7 +68,7 @@ def in_a_service_network(lab: Lab, _stack: ExitStack, _folder: Path) -> dict[str
 
 def cilium(lab: Lab, stack: ExitStack, _folder: Path) -> dict[str, Any]:
     stack.enter_context(present(lab, "k8s-1", CRD))
-    kubectl(lab, "k8s-1", "wait", "--for=condition=Established", "crd/ciliumloadbalancerippools.cilium.io")
+    await_all(client_of(lab, "k8s-1"), ["/apis/cilium.io/v2/ciliumloadbalancerippools"])
     pool = {"apiVersion": "cilium.io/v2", "kind": "CiliumLoadBalancerIPPool", "metadata": {"name": "blue"}}
     stack.enter_context(present(lab, "k8s-1", pool))
     return contexts(lab, k8s_1={"pools": [POOL]})

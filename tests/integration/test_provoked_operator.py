@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import copy
-import time
 from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
@@ -11,11 +10,11 @@ from typing import Any
 import pytest
 import yaml
 
-from ansible_collections.kubeblocks.multicluster.plugins.module_utils._kube.client import Access, Client
+from databases import APPS, await_all, client_of
 from lab.build.crds import kubeblocks_crds
 from lab.settings import Lab
 from objects import present
-from provoking import PLANES, Stack, params, report, space, told
+from provoking import PLANES, Stack, await_everything_allowed, params, report, space, told
 from support import kubectl
 
 FAIL, WARN, INFO = "fail", "warn", "info"
@@ -52,6 +51,7 @@ def generous(lab: Lab, stack: ExitStack, _folder: Path) -> dict[str, Any]:
     own = {"apiVersion": "v1", "kind": "ServiceAccount", "metadata": account}
     for context in PLANES:
         stack.enter_context(present(lab, context, space("kb-system"), own, binding))
+        await_everything_allowed(lab, context, account)
     return {"manage_access": False}
 
 
@@ -132,11 +132,7 @@ def _only_clusters(lab: Lab, stack: ExitStack) -> dict[str, Any]:
     crds = yaml.load_all(kubeblocks_crds().read_text(), Loader=yaml.CSafeLoader)
     crd: dict[str, Any] = next(body for body in crds if body["metadata"]["name"] == "clusters.apps.kubeblocks.io")
     stack.enter_context(present(lab, "control", crd))
-    client = Client(Access("control", str(lab.kubeconfig)))
-    deadline = time.monotonic() + 30
-    # Whatever the answer is, it comes from the new API only when that is served.
-    while not client.get("/apis/apps.kubeblocks.io/v1") and time.monotonic() < deadline:
-        time.sleep(0.1)
+    await_all(client_of(lab), [f"{APPS}/clusters"])
     return crd
 
 
@@ -146,8 +142,9 @@ def next_line(lab: Lab, stack: ExitStack, _folder: Path) -> dict[str, Any]:
     other = copy.deepcopy(crd)
     other["spec"]["versions"][0]["additionalPrinterColumns"] = []
     stack.enter_context(present(lab, "control", space("etcd"), CLUSTER))
-    stack.enter_context(present(lab, "k8s-1", crd))
-    stack.enter_context(present(lab, "k8s-2", other))
+    for context, body in (("k8s-1", crd), ("k8s-2", other)):
+        stack.enter_context(present(lab, context, body))
+        await_all(client_of(lab, context), [f"{APPS}/clusters"])
     return {"kubeblocks_version": "1.1.0", "experimental": True}
 
 

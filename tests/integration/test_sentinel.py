@@ -116,13 +116,13 @@ def test_all_is_well_in_both_bodies(healthy: LocalEtcd) -> None:
     neighbours = [DEFAULT_PREFIX, f"{DEFAULT_PREFIX}zzz", DEFAULT_PREFIX[:-1], "a", "z"]
     for key in neighbours:
         assert healthy.ctl(healthy.clients[0], "put", key, "x").returncode == 0
-    results = [ran(body, endpoints=endpoints(healthy), seconds=4, **PATIENT) for body in BODIES]
+    results = [ran(body, endpoints=endpoints(healthy), seconds=10, **PATIENT) for body in BODIES]
     for result in results:
         figures = result["figures"]
         assert not result.get("failed")
         assert (result["changed"], result["ended_by"], result["cleaned"]) == (True, "seconds", True)
         assert [figures[key] for key in ("refused", "unknown", "lost", "altered", "doubled")] == [0] * 5
-        assert 5 < figures["acknowledged"] == figures["attempts"] <= 90
+        assert 5 < figures["acknowledged"] == figures["attempts"] <= 210
         assert 0 < figures["gap_p50"] <= figures["gap_p95"] <= figures["gap_max"] <= figures["longest_gap"]
         assert result["sentence"].startswith(f"{figures['acknowledged']} writes acknowledged, none lost, longest gap ")
     assert of_others(results[0]) == of_others(results[1])
@@ -134,7 +134,9 @@ def test_all_is_well_in_both_bodies(healthy: LocalEtcd) -> None:
 
 
 def test_many_writes_end_at_a_number_and_are_read_back_page_by_page(healthy: LocalEtcd) -> None:
-    result = ran("action", endpoints=endpoints(healthy), pause=0, most=2500, clean=False, prefix="many/", **PATIENT)
+    result = ran(
+        "action", endpoints=endpoints(healthy), pause=0, most=2500, seconds=3000, clean=False, prefix="many/", **PATIENT
+    )
     assert (result["ended_by"], result["figures"]["acknowledged"], result["lost"]) == ("most", 2500, [])
     assert len(keys(healthy, result["prefix"])) == 2500
     assert result["cleaned"] is False
@@ -183,7 +185,8 @@ def test_in_the_background_until_a_file_appears(healthy: LocalEtcd, tmp_path: Pa
 @pytest.mark.parametrize("body", BODIES)
 def test_check_mode_writes_nothing(healthy: LocalEtcd, body: str, tmp_path: Path) -> None:
     before, progress = healthy.revision(), tmp_path / "written"
-    result = ran(body, check=True, endpoints=[NOBODY, *endpoints(healthy)], progress_file=str(progress), seconds=3000)
+    options = {"endpoints": [NOBODY, *endpoints(healthy)], "progress_file": str(progress), "seconds": 3000, **PATIENT}
+    result = ran(body, check=True, **options)
     assert (result["changed"], result["prefix"], result["figures"]["attempts"]) == (False, "", 0)
     assert result["sentence"] == f"{endpoints(healthy)[0]} answers a read through the quorum; nothing was written"
     assert (healthy.revision(), progress.exists()) == (before, False)
@@ -200,12 +203,12 @@ def test_writes_outlive_the_leader_and_none_is_lost(
     etcd = started(3)
     leader = etcd.leader()
     process = etcd.processes[str(leader)]
-    with writing(tmp_path, "action", endpoints=endpoints(etcd, first=leader)) as work:
+    with writing(tmp_path, "action", endpoints=endpoints(etcd, first=leader), request_timeout=5) as work:
         work.more(20)
         process.send_signal(fault)
         work.more(40)
         if fault == signal.SIGKILL:
-            process.wait(10)
+            process.wait(60)
             etcd.start_member(leader)
         else:
             process.send_signal(signal.SIGCONT)
@@ -265,12 +268,12 @@ def test_without_a_quorum_nothing_can_be_read_back_and_the_gap_lasts_to_the_end(
     started: Callable[..., LocalEtcd], tmp_path: Path
 ) -> None:
     etcd = started(3)
-    with writing(tmp_path, "action", endpoints=endpoints(etcd), check_timeout=1, request_timeout=0.5) as work:
+    with writing(tmp_path, "action", endpoints=endpoints(etcd), check_timeout=10, request_timeout=3) as work:
         work.more(10)
         for number in (1, 2):
             etcd.processes[str(number)].send_signal(signal.SIGSTOP)
         written = work.count()
-        time.sleep(3)  # several requests in vain
+        time.sleep(15)  # several requests in vain, and longer than any gap before
         result = work.end()
     for number in (1, 2):
         etcd.processes[str(number)].send_signal(signal.SIGCONT)
@@ -280,7 +283,7 @@ def test_without_a_quorum_nothing_can_be_read_back_and_the_gap_lasts_to_the_end(
     assert figures["unknown"] >= 1
     assert figures["longest_gap_to_the_end"] is True
     assert figures["longest_gap"] > 1
-    assert f"cannot read {result['prefix']} back within 1 s: " in result["msg"]
+    assert f"cannot read {result['prefix']} back within 10 s: " in result["msg"]
     assert "not read back, longest gap" in result["msg"]
     until(lambda: len(keys(etcd, result["prefix"])) >= figures["acknowledged"], "the keys are there all the same")
 
@@ -303,7 +306,7 @@ def test_a_full_etcd_refuses_every_write_and_that_fails(started: Callable[..., L
         return "exceeded" in etcd.ctl(etcd.clients[0], "put", "large", "x" * 100_000).stderr
 
     until(full, "an alarm")
-    result = ran("action", endpoints=endpoints(etcd), seconds=1)
+    result = ran("action", endpoints=endpoints(etcd), seconds=5, **PATIENT)
     figures = result["figures"]
     assert (result["failed"], result["changed"], result["cleaned"]) == (True, False, True)
     assert figures["refused"] == figures["attempts"] > 3
@@ -328,7 +331,9 @@ def test_an_etcd_that_asks_for_a_certificate(
     monkeypatch.setattr(LocalEtcd, "command", commanding(LocalEtcd.command, f"--cert={cert}", f"--key={key}"))
     etcd = started(1, *words, scheme="https")
     for body in BODIES:
-        result = ran(body, endpoints=endpoints(etcd), seconds=1, ca_cert=ca, client_cert=cert, client_key=key)
+        result = ran(
+            body, endpoints=endpoints(etcd), seconds=5, ca_cert=ca, client_cert=cert, client_key=key, **PATIENT
+        )
         assert not result.get("failed"), result["msg"]
         assert result["figures"]["acknowledged"] > 3
         assert Path(key).read_text().splitlines()[1] not in str(result)
@@ -337,7 +342,7 @@ def test_an_etcd_that_asks_for_a_certificate(
         ({"ca_cert": ca}, "certificate required|it hung up|reset by peer|Broken pipe"),
         ({"client_cert": cert, "client_key": key}, "its certificate is not trusted: "),
         ({"ca_cert": ca, "endpoints": [endpoints(etcd)[0].removeprefix("https://")]}, "no endpoint speaks TLS"),
-        ({"endpoints": [endpoints(etcd)[0].removeprefix("https://")]}, "it hung up without an answer"),
+        ({"endpoints": [endpoints(etcd)[0].removeprefix("https://")]}, "it hung up|reset by peer|Broken pipe"),
     ]:
         result = ran("action", **{"endpoints": endpoints(etcd), "seconds": 1, "check_timeout": 0, **options})
         assert result["failed"]

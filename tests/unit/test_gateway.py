@@ -193,7 +193,7 @@ def test_who_is_not_reached_has_written_nothing(name: str) -> None:
 
 def test_an_answer_is_a_200_with_a_revision() -> None:
     with serving(said(200, WELL)) as endpoint:
-        gateway = Gateway([endpoint], 2)
+        gateway = Gateway([endpoint], 20)
         assert gateway.ask(endpoint, "/v3/kv/put", {}) == WELL
     assert gateway.clusters == {"7"}
 
@@ -203,31 +203,32 @@ def test_an_answer_is_a_200_with_a_revision() -> None:
 
 def test_who_answered_last_is_asked_first_and_the_round_goes_on_from_there() -> None:
     silent = free_endpoint()
-    with serving(said(200, WELL), said(503, {}), said(200, WELL)) as good, serving(said(200, WELL)) as other:
-        gateway = Gateway([silent, good, other], 1.5)
+    words = said(200, WELL), said(503, {})
+    with serving(*words, said(200, WELL)) as good, serving(*words) as other:
+        gateway = Gateway([silent, good, other], 20)
         assert gateway.ways() == [silent, good, other]
         assert gateway.ask_any("/v3/kv/range", {}) == WELL
         assert gateway.ways() == [good, other, silent]
         assert gateway.ask_any("/v3/kv/range", {}) == WELL
         assert gateway.ways() == [other, silent, good]
-        assert gateway.ask_any("/v3/kv/range", {}) == WELL  # by the good one: the other has said its only word
+        assert gateway.ask_any("/v3/kv/range", {}) == WELL  # by the good one: the other has nothing more to say
         assert gateway.ways() == [good, other, silent]
 
 
 def test_where_nobody_answers_everybody_s_reason_is_told() -> None:
     silent = free_endpoint()
     with serving(said(503, {"message": "no leader"})) as endpoint, pytest.raises(Unanswered) as error:
-        Gateway([endpoint, silent], 2).ask_any("/v3/kv/range", {})
+        Gateway([endpoint, silent], 20).ask_any("/v3/kv/range", {})
     assert str(error.value) == f"{endpoint}: no leader (HTTP 503); {silent}: Connection refused"
 
 
 def test_who_insists_asks_until_somebody_answers_or_the_time_is_over() -> None:
     with serving(said(503, {}), said(503, {}), said(200, WELL)) as endpoint:
-        assert Gateway([endpoint], 2).insist("/v3/kv/range", {}, time.monotonic() + 30) == WELL
+        assert Gateway([endpoint], 20).insist("/v3/kv/range", {}, time.monotonic() + 60) == WELL
     with serving(said(503, {}), said(503, {})) as endpoint, pytest.raises(Unanswered):
         Gateway([endpoint], 2).insist("/v3/kv/range", {}, time.monotonic() + 0.3)
     with serving(said(200, WELL)) as endpoint:
-        assert Gateway([endpoint], 2).insist("/v3/kv/range", {}, time.monotonic() - 1) == WELL
+        assert Gateway([endpoint], 20).insist("/v3/kv/range", {}, time.monotonic() - 1) == WELL
 
 
 # TLS
@@ -269,11 +270,11 @@ def serving_tls(keys: Path, name: str, asks: bool = False) -> Iterator[Endpoint]
 def test_tls_with_an_authority_and_a_certificate_of_ones_own(keys: Path) -> None:
     ca, cert, key = (str(keys / name) for name in ("ca.crt", "admin.crt", "admin.key"))
     with serving_tls(keys, "apiserver", asks=True) as endpoint:
-        assert Gateway([endpoint], 5, trust(ca, cert, key)).ask(endpoint, "/v3/kv/put", {}) == WELL
+        assert Gateway([endpoint], 20, trust(ca, cert, key)).ask(endpoint, "/v3/kv/put", {}) == WELL
     both = keys / "both.pem"
     both.write_text(Path(cert).read_text() + Path(key).read_text())
     with serving_tls(keys, "apiserver", asks=True) as endpoint:
-        assert Gateway([endpoint], 5, trust(ca, str(both), None)).ask(endpoint, "/v3/kv/put", {}) == WELL
+        assert Gateway([endpoint], 20, trust(ca, str(both), None)).ask(endpoint, "/v3/kv/put", {}) == WELL
 
 
 @pytest.mark.parametrize(
@@ -285,7 +286,7 @@ def test_a_server_that_is_not_trusted_is_sent_nothing(
 ) -> None:
     trusted = trust(str(keys / authority) if authority else None, None, None)
     with serving_tls(keys, server) as endpoint, pytest.raises(Unanswered, match=words) as error:
-        Gateway([endpoint], 5, trusted).ask(endpoint, "/v3/kv/put", {})
+        Gateway([endpoint], 20, trusted).ask(endpoint, "/v3/kv/put", {})
     assert error.value.outcome == REFUSED
     assert str(error.value).startswith("its certificate is not trusted: ")
 

@@ -165,7 +165,7 @@ def test_two_runs_never_meet() -> None:
 # The whole module
 
 DEFAULTS = {name: entry.get("default") for name, entry in SPEC.items()}
-DEFAULTS |= {"endpoints": ["192.0.2.1:1"], "seconds": 5.0, "pause": 0.0, "most": 5, "check_timeout": 0.0}
+DEFAULTS |= {"endpoints": ["192.0.2.1:1"], "seconds": 300.0, "pause": 0.0, "most": 5, "check_timeout": 0.0}
 
 
 def ran(monkeypatch: pytest.MonkeyPatch, store: Store, check: bool = False, **changed: Any) -> dict[str, Any]:
@@ -229,7 +229,7 @@ def test_what_cannot_be_read_back_fails_it_with_the_figures(monkeypatch: pytest.
     store = Store([])
     progress = tmp_path / "written"
     monkeypatch.setattr(Store, "_put", fall_silent_after(4))
-    found = ran(monkeypatch, store, seconds=0.3, progress_file=str(progress))
+    found = ran(monkeypatch, store, seconds=2, progress_file=str(progress))
     assert (found["failed"], found["cleaned"], found["lost"], found["figures"]["lost"]) == (True, False, [], None)
     assert progress.read_text() == "4\n"
     assert "cannot read " in found["msg"]
@@ -250,7 +250,7 @@ def fall_silent_after(count: int) -> Callable[[Store, bytes, bytes], dict[str, A
 
 
 def test_a_run_without_an_acknowledged_write_fails(monkeypatch: pytest.MonkeyPatch) -> None:
-    found = ran(monkeypatch, Store([R, R, R, LATE] + [R] * 1000), seconds=0.2)
+    found = ran(monkeypatch, Store([R, R, R, LATE] + [R] * 1000), seconds=2)
     assert (found["failed"], found["changed"], found["cleaned"]) == (True, True, True)
     assert found["msg"].startswith("a:1, b:1, c:1: cannot write: no write was acknowledged in ")
     assert " s: a:1: no; b:1: no; c:1: no. See " in found["msg"]

@@ -154,13 +154,13 @@ def test_all_are_asked_at_once() -> None:
 def test_one_that_is_late_costs_the_deadline_and_no_more() -> None:
     end = threading.Event()
     started = time.monotonic()
-    answers, problems = ask_all(["slow", "fast"], lambda key: end.wait(10) if key == "slow" else key, 0.25)
+    answers, problems = ask_all(["slow", "fast"], lambda key: end.wait(60) if key == "slow" else key, 2)
     took = time.monotonic() - started
     end.set()
     assert answers == {"fast": "fast"}
     assert isinstance(problems["slow"], TimeoutError)
-    assert str(problems["slow"]) == "no answer within 0.25 s"
-    assert 0.2 < took < 5
+    assert str(problems["slow"]) == "no answer within 2 s"
+    assert 1.9 < took < 30
 
 
 def test_problems_come_in_the_order_of_the_question_like_answers() -> None:
