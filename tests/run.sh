@@ -25,8 +25,12 @@ shell_syntax() {
 
 sanity() { bash tests/sanity.sh; }
 unit() { pytest -q tests/unit; }
-# These look at the whole machine: no other lab may run beside them.
-lab-tests() { lab build && pytest -q tests/lab; }
+# These look at the whole machine: no other lab may run beside them. Those of a run that was killed have their ranges.
+lab-tests() {
+  lab build
+  for name in mol tmesh; do lab --name "$name" down; done
+  pytest -q tests/lab
+}
 module-tests() { pytest -q tests/integration; }
 molecule() { bash tests/molecule.sh; }
 e2e() { pytest -q tests/e2e; }
