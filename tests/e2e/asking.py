@@ -78,7 +78,8 @@ def asking(lab: Lab, context: str, seconds: float = 1.0) -> Iterator[Asked]:
     asked = Asked(lab, context)
     try:
         for name in contexts(lab):
-            kubectl(lab, name, "create", "namespace", SPACE)
+            space = {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": SPACE}}
+            kubectl(lab, name, "apply", "-f", "-", stdin=json.dumps(space))
         for name in contexts(lab):
             # Without its account a Pod is refused.
             kubectl(lab, name, "wait", "serviceaccount/default", "-n", SPACE, "--for=create", "--timeout=280s")

@@ -101,6 +101,6 @@ def first(see: Callable[[], Seen], is_so: Callable[[Seen], bool]) -> Seen:
 
     try:
         until(comes_true)
-    except AssertionError:
-        raise AssertionError(seen) from None
+    except AssertionError as problem:
+        raise AssertionError(seen) from problem
     return seen[0]

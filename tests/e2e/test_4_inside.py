@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from functools import partial
 from typing import Any
 
 import pytest
@@ -69,10 +68,8 @@ def report_until(lab: Lab, is_so: Callable[[dict[str, Any]], bool], **changed: A
 
 def until_none_is_left(lab: Lab) -> None:
     """No probe; what is being deleted has a moment to go."""
-    label = "--selector=kubeblocks.multicluster/probe"
-    for node in lab.nodes:
-        there = ("get", "jobs,pods", "-A", label, "-o", "name")
-        until(partial(lambda name, words: kubectl(lab, name, *words) == "", node.name, there))
+    there = ("get", "jobs,pods", "-A", "--selector=kubeblocks.multicluster/probe", "-o", "name")
+    until(lambda: all(kubectl(lab, node.name, *there) == "" for node in lab.nodes))
 
 
 def test_pods_of_our_own_are_asked_and_removed(lab: Lab) -> None:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import ipaddress
 import json
 import threading
-import time
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
@@ -120,19 +119,18 @@ def test_a_full_pool_is_said_to_be_so_and_waited_for(lab: Lab, site: Played) -> 
     look_until(lab, lambda found: bool(client_targets(found).get("etcd-etcd-1")))
 
 
+def given(lab: Lab, context: str) -> int:
+    """How many fillers have an address."""
+    there = services(lab, context, "default")
+    return sum(1 for name, body in there.items() if name.startswith("filler") and body["status"]["loadBalancer"])
+
+
 @contextmanager
 def fillers_for(lab: Lab, context: str, number: int) -> Iterator[ExitStack]:
     """Services that take addresses of a pool away until the stack is closed."""
     with ExitStack() as stack:
         stack.enter_context(present(lab, context, *(filler(each) for each in range(number))))
-        deadline = time.monotonic() + 300
-        while time.monotonic() < deadline:
-            there = services(lab, context, "default")
-            given = [one for name, one in there.items() if name.startswith("filler") and one["status"]["loadBalancer"]]
-            if len(given) == number:
-                break
-            time.sleep(0.2)
-        assert len(given) == number
+        until(lambda: given(lab, context) == number)
         yield stack
 
 

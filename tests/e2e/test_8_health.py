@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import signal
-import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -26,7 +25,6 @@ VICTIM = "k8s-2"
 KEY = "etcd/etcd"
 # One answer that comes late on a busy machine makes a look unsure. Neither verdict is one on the cluster.
 UNSURE = ("UNKNOWN", "OBSERVER_ISOLATED")
-PATIENCE = 600.0  # seconds
 OTHERS = {"k8s-1": "ALIVE", "k8s-3": "ALIVE"}
 SHORT = {"window": 6.0, "samples": 4}
 # Fault → what is said of the context that it breaks.
@@ -85,17 +83,17 @@ def told(
     """The first answer that is sure of everything. One that is not yet sure may come before, a wrong one may not: a
     verdict, or a member that is taken for healthy. ``healthy``: the contexts whose members have to be; ``enough``: what
     else has to be true of it."""
-    deadline = time.monotonic() + PATIENCE
-    while True:
-        found = health(lab, **changed)
-        seen = {member["domain"] for member in found["members"].get(KEY, []) if member["healthy"]}
-        if verdicts(found) == expected:
-            assert healthy is None or seen <= healthy, found["members"]
-            if healthy in (None, seen) and enough(found):
-                return found
+
+    def is_sure(found: dict[str, Any]) -> bool:
         for context, verdict in verdicts(found).items():
             assert verdict in (expected[context], *UNSURE), found["verdicts"]
-        assert time.monotonic() < deadline, found
+        if verdicts(found) != expected:
+            return False
+        seen = {member["domain"] for member in found["members"].get(KEY, []) if member["healthy"]}
+        assert healthy is None or seen <= healthy, found["members"]
+        return healthy in (None, seen) and enough(found)
+
+    return first(lambda: health(lab, **changed), is_sure)
 
 
 def test_all_is_well(lab: Lab) -> None:
